@@ -1,0 +1,175 @@
+//! Where a packet ends: the fixed header, read before anything else and without trusting it.
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::types::{PacketType, Version};
+
+/// What the beginning of a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// One whole packet of that many bytes stands at the front.
+    Complete(usize),
+    /// The packet's end is not there yet.
+    Partial {
+        /// Bytes that are needed to go on: the whole packet where its length is known, else one more than there are.
+        need: usize,
+    },
+    /// The packet, of which the length is known, is longer than the limit. Nothing of it was looked at.
+    Oversize {
+        /// Bytes of the whole packet, its fixed header included.
+        total: u32,
+    },
+}
+
+/// Finds the end of the first packet in `buf`, of at most `limit` bytes, header included.
+///
+/// An incomplete packet is a [`Status`], not an error; a first byte or a length that no packet can have is an error at
+/// once, while the rest is still missing. Nothing is reserved for the length that the peer announces.
+///
+/// ```
+/// use mqtt_device_proto::{Status, frame_len};
+/// assert_eq!(frame_len(&[0xC0], 1024)?, Status::Partial { need: 2 });
+/// assert_eq!(frame_len(&[0xC0, 0, 0x30], 1024)?, Status::Complete(2));
+/// assert_eq!(frame_len(&[0x30, 0xFF, 0x7F], 1024)?, Status::Oversize { total: 16_386 });
+/// # Ok::<(), mqtt_device_proto::DecodeError>(())
+/// ```
+///
+/// # Errors
+/// A reserved type, wrong flags `[MQTT-2.2.2-2]` (the DUP bit that MQTT 3.1 knows in PUBREL, SUBSCRIBE and UNSUBSCRIBE
+/// is left to [`Packet::decode`](crate::Packet::decode), which knows the version), QoS 3 `[MQTT-3.3.1-4]`, or a length of
+/// more than four bytes.
+#[inline]
+pub fn frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
+    let Some((first, rest)) = buf.split_first() else {
+        return Ok(Status::Partial { need: 1 });
+    };
+    let packet = first_byte(*first, Version::V31, cfg!(feature = "v5")).map_err(|e| e.at_first_byte(*first))?;
+    match Varint::read(rest) {
+        Varint::Value { value, len, .. } => {
+            let total = value.wrapping_add(header_len(len));
+            if total > limit {
+                return Ok(Status::Oversize { total });
+            }
+            Ok(match usize::try_from(total) {
+                Ok(total) if total <= buf.len() => Status::Complete(total),
+                Ok(need) => Status::Partial { need },
+                Err(_) => Status::Oversize { total },
+            })
+        }
+        Varint::Partial => Ok(Status::Partial { need: buf.len().saturating_add(1) }),
+        Varint::TooLong => Err(DecodeError { packet: Some(packet), at: 1, kind: DecodeErrorKind::VarintTooLong }),
+    }
+}
+
+/// One byte and the `len` (1 to 4) of the remaining length.
+const fn header_len(len: usize) -> u32 {
+    match len {
+        1 => 2,
+        2 => 3,
+        3 => 4,
+        _ => 5,
+    }
+}
+
+/// The first bytes of a packet, understood.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) packet: PacketType,
+    pub(crate) first: u8,
+    /// Bytes of the fixed header.
+    pub(crate) len: usize,
+    /// Bytes of the whole packet.
+    pub(crate) total: u32,
+}
+
+impl Header {
+    /// `None` while the length is not all there.
+    #[inline]
+    pub(crate) fn read(buf: &[u8], version: Version) -> Result<Option<Self>, DecodeError> {
+        let Some((first, rest)) = buf.split_first() else {
+            return Ok(None);
+        };
+        let packet = first_byte(*first, version, version.has_properties()).map_err(|e| e.at_first_byte(*first))?;
+        let fault = |kind| Err(DecodeError { packet: Some(packet), at: 1, kind });
+        match Varint::read(rest) {
+            Varint::Value { minimal: false, .. } if version.has_properties() => {
+                fault(DecodeErrorKind::VarintNotMinimal)
+            }
+            Varint::Value { value, len, .. } => {
+                let total = value.wrapping_add(header_len(len));
+                Ok(Some(Self { packet, first: *first, len: len.wrapping_add(1), total }))
+            }
+            Varint::Partial => Ok(None),
+            Varint::TooLong => fault(DecodeErrorKind::VarintTooLong),
+        }
+    }
+}
+
+impl DecodeErrorKind {
+    #[cold]
+    const fn at_first_byte(self, first: u8) -> DecodeError {
+        DecodeError { packet: PacketType::from_first_byte(first), at: 0, kind: self }
+    }
+}
+
+/// The type of a packet by its first byte, of which the flags are checked `[MQTT-2.2.2-1]`.
+#[inline]
+const fn first_byte(first: u8, version: Version, auth: bool) -> Result<PacketType, DecodeErrorKind> {
+    let Some(packet) = PacketType::from_first_byte(first) else {
+        return Err(DecodeErrorKind::ReservedPacketType);
+    };
+    let flags = first & 0x0F;
+    match packet {
+        PacketType::Publish => {
+            if flags & 0x06 == 0x06 {
+                Err(DecodeErrorKind::BadQoS)
+            } else if flags & 0x0E == 0x08 {
+                Err(DecodeErrorKind::DupWithQoS0)
+            } else {
+                Ok(packet)
+            }
+        }
+        PacketType::Auth if !auth => Err(DecodeErrorKind::ReservedPacketType),
+        // MQTT 3.1 marks a repeated request with the DUP bit.
+        PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe
+            if matches!(version, Version::V31) && flags & 0x07 == 2 =>
+        {
+            Ok(packet)
+        }
+        _ if flags == packet.flags() => Ok(packet),
+        _ => Err(DecodeErrorKind::ReservedFlags),
+    }
+}
+
+/// A Variable Byte Integer at the front of some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Varint {
+    /// It is `len` bytes long, and `minimal` if no shorter form exists.
+    Value {
+        value: u32,
+        len: usize,
+        minimal: bool,
+    },
+    Partial,
+    TooLong,
+}
+
+impl Varint {
+    #[inline]
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        match *bytes {
+            [a, ..] if a < 0x80 => Self::Value { value: u32::from(a), len: 1, minimal: true },
+            [a, b, ..] if b < 0x80 => Self::value([a, b, 0, 0], 2, b),
+            [_] | [] => Self::Partial,
+            [a, b, c, ..] if c < 0x80 => Self::value([a, b, c, 0], 3, c),
+            [_, _] => Self::Partial,
+            [a, b, c, d, ..] if d < 0x80 => Self::value([a, b, c, d], 4, d),
+            [_, _, _] => Self::Partial,
+            _ => Self::TooLong,
+        }
+    }
+
+    fn value(septets: [u8; 4], len: usize, last: u8) -> Self {
+        let [a, b, c, d] = septets.map(|byte| u32::from(byte & 0x7F));
+        Self::Value { value: a | b << 7 | c << 14 | d << 21, len, minimal: last != 0 }
+    }
+}

@@ -1,0 +1,86 @@
+//! A sans-IO codec for MQTT 3.1, 3.1.1 and 5: bytes in, borrowed packets out, and back.
+//!
+//! No allocation, no `std`, no dependencies, no unsafe code, and no way to panic. Both directions are there, so that
+//! clients, servers and proxies can be built on it: what a packet may be depends on its [`Version`] and on the [`Role`] of
+//! its sender, which are arguments.
+//!
+//! 1. [`frame_len`] finds the end of a packet in a stream; an incomplete packet is a [`Status`], not an error.
+//! 2. [`Packet::decode`] refuses all that the standard refuses, with the defect and its offset ([`DecodeError`]).
+//! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
+//!    payload to you.
+//!
+//! ```
+//! use mqtt_device_proto::{Packet, Role, Status, Version, frame_len};
+//!
+//! fn take<'b>(stream: &mut &'b [u8]) -> Result<Option<Packet<'b>>, mqtt_device_proto::DecodeError> {
+//!     match frame_len(stream, 4096)? {
+//!         Status::Complete(len) => {
+//!             let (frame, rest) = stream.split_at(len);
+//!             *stream = rest;
+//!             Packet::decode(frame, Version::V311, Role::Server).map(Some)
+//!         }
+//!         Status::Partial { .. } => Ok(None), // read more
+//!         Status::Oversize { .. } => Ok(None), // skip it, or close
+//!     }
+//! }
+//!
+//! let mut stream: &[u8] = &[0xD0, 0x00, 0x40, 0x02, 0x00];
+//! assert_eq!(take(&mut stream)?, Some(Packet::PingResp));
+//! assert_eq!(take(&mut stream)?, None);
+//! # Ok::<(), mqtt_device_proto::DecodeError>(())
+//! ```
+//!
+//! # Features
+//! `v5` adds MQTT 5: `Version::V5`, and properties that are not empty. Nothing else changes.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+mod ack;
+mod connack;
+mod connect;
+mod disconnect;
+mod error;
+mod frame;
+mod packet;
+mod properties;
+mod property;
+mod publish;
+mod reader;
+mod reason;
+mod suback;
+mod subscribe;
+mod text;
+mod topic;
+mod types;
+mod writer;
+
+pub use ack::{PubAck, PubComp, PubRec, PubRel};
+pub use connack::ConnAck;
+pub use connect::{Connect, Will};
+pub use disconnect::{Auth, Disconnect};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use frame::{Status, frame_len};
+pub use packet::Packet;
+pub use properties::{Properties, PropertyIter};
+pub use property::{Property, PropertyId};
+pub use publish::{Publish, PublishHead};
+pub use reason::ReasonCode;
+pub use suback::{ReasonCodes, ReasonCodesIter, SubAck, UnsubAck};
+pub use subscribe::{
+    Filters, FiltersIter, RetainHandling, Subscribe, SubscribeOptions, Subscription, TopicFilters, TopicFiltersIter,
+    Unsubscribe,
+};
+pub use topic::{TopicError, TopicFilter, TopicName};
+pub use types::{PacketId, PacketType, QoS, Role, Version};

@@ -1,0 +1,257 @@
+//! A packet's set of properties: read from the wire where it lies, or lent by the caller as a slice.
+
+use core::fmt;
+
+use crate::error::{DecodeError, EncodeError};
+use crate::property::{Places, Property, PropertyId};
+use crate::reader::Reader;
+use crate::topic::TopicName;
+use crate::types::{QoS, Role, Version};
+use crate::writer::Writer;
+
+/// The properties of one packet, in order. Always empty before MQTT 5, and without feature `v5`.
+///
+/// Decoded ones were checked as a whole and are read again, in place, by [`iter`](Self::iter).
+#[derive(Clone, Copy, Default)]
+pub struct Properties<'b>(Repr<'b>);
+
+#[cfg(not(feature = "v5"))]
+type Repr<'b> = core::marker::PhantomData<&'b ()>;
+
+#[cfg(feature = "v5")]
+#[derive(Clone, Copy)]
+enum Repr<'b> {
+    /// Checked for this place.
+    Wire(&'b [u8], Places),
+    Slice(&'b [Property<'b>]),
+}
+
+#[cfg(feature = "v5")]
+impl Default for Repr<'_> {
+    fn default() -> Self {
+        Self::Slice(&[])
+    }
+}
+
+impl<'b> Properties<'b> {
+    /// No properties.
+    #[cfg(not(feature = "v5"))]
+    pub const EMPTY: Self = Self(core::marker::PhantomData);
+    /// No properties.
+    #[cfg(feature = "v5")]
+    pub const EMPTY: Self = Self(Repr::Slice(&[]));
+
+    /// Properties to encode. They are checked when the packet is encoded.
+    #[cfg(feature = "v5")]
+    #[must_use]
+    pub const fn from_slice(properties: &'b [Property<'b>]) -> Self {
+        Self(Repr::Slice(properties))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        #[cfg(feature = "v5")]
+        match self.0 {
+            Repr::Wire(bytes, _) => bytes.is_empty(),
+            Repr::Slice(slice) => slice.is_empty(),
+        }
+        #[cfg(not(feature = "v5"))]
+        true
+    }
+
+    /// The properties in the order of the packet.
+    #[must_use]
+    pub fn iter(&self) -> PropertyIter<'b> {
+        #[cfg(feature = "v5")]
+        return PropertyIter(match self.0 {
+            Repr::Wire(bytes, _) => IterRepr::Wire(wire::reader(bytes)),
+            Repr::Slice(slice) => IterRepr::Slice(slice.iter()),
+        });
+        #[cfg(not(feature = "v5"))]
+        PropertyIter(core::marker::PhantomData)
+    }
+
+    /// The first property with this identifier.
+    #[must_use]
+    pub fn find(&self, id: PropertyId) -> Option<Property<'b>> {
+        self.iter().find(|property| property.id() == id)
+    }
+
+    /// The user properties, in order.
+    pub fn user_properties(&self) -> impl Iterator<Item = (&'b str, &'b str)> + use<'b> {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+}
+
+macro_rules! find {
+    ($($method:ident $id:ident $value:ty, $doc:literal;)*) => {
+        /// The value of one property, where the packet has it.
+        impl<'b> Properties<'b> {
+            $(
+                #[doc = $doc]
+                #[must_use]
+                pub fn $method(&self) -> Option<$value> {
+                    match self.find(PropertyId::$id)? {
+                        Property::$id(value) => Some(value.into()),
+                        _ => None,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+find! {
+    payload_format_indicator PayloadFormatIndicator bool, "Whether the payload is said to be UTF-8.";
+    message_expiry_interval MessageExpiryInterval u32, "Seconds until the message is stale.";
+    content_type ContentType &'b str, "What the payload is.";
+    response_topic ResponseTopic TopicName<'b>, "Where the response is to go.";
+    correlation_data CorrelationData &'b [u8], "What the response is to repeat.";
+    subscription_identifier SubscriptionIdentifier u32, "The first subscription identifier.";
+    session_expiry_interval SessionExpiryInterval u32, "Seconds that the session outlives its connection.";
+    assigned_client_identifier AssignedClientIdentifier &'b str, "The client identifier that the server chose.";
+    server_keep_alive ServerKeepAlive u16, "The keep alive that the client must use.";
+    authentication_method AuthenticationMethod &'b str, "The name of the authentication method.";
+    authentication_data AuthenticationData &'b [u8], "What the authentication method exchanges.";
+    request_problem_information RequestProblemInformation bool, "Whether problem information is asked for.";
+    will_delay_interval WillDelayInterval u32, "Seconds between the connection's end and the will.";
+    request_response_information RequestResponseInformation bool, "Whether Response Information is asked for.";
+    response_information ResponseInformation &'b str, "The basis of response topics.";
+    server_reference ServerReference &'b str, "Another server to use.";
+    reason_string ReasonString &'b str, "For a human who diagnoses.";
+    receive_maximum ReceiveMaximum u16, "How many QoS 1 and 2 messages may be on their way at once.";
+    topic_alias_maximum TopicAliasMaximum u16, "The greatest topic alias that the sender takes.";
+    topic_alias TopicAlias u16, "A number in place of the topic name.";
+    maximum_qos MaximumQoS QoS, "The greatest QoS that the server takes.";
+    retain_available RetainAvailable bool, "Whether the server keeps retained messages.";
+    maximum_packet_size MaximumPacketSize u32, "The longest packet that the sender takes.";
+    wildcard_subscription_available WildcardSubscriptionAvailable bool, "Whether the server takes wildcards.";
+    subscription_identifiers_available SubscriptionIdentifiersAvailable bool,
+        "Whether the server takes subscription identifiers.";
+    shared_subscription_available SharedSubscriptionAvailable bool, "Whether the server takes shared subscriptions.";
+}
+
+impl PartialEq for Properties<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Properties<'_> {}
+
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'b> IntoIterator for Properties<'b> {
+    type Item = Property<'b>;
+    type IntoIter = PropertyIter<'b>;
+
+    fn into_iter(self) -> PropertyIter<'b> {
+        self.iter()
+    }
+}
+
+/// The properties of a packet in their order.
+#[derive(Clone)]
+pub struct PropertyIter<'b>(IterRepr<'b>);
+
+#[cfg(not(feature = "v5"))]
+type IterRepr<'b> = core::marker::PhantomData<&'b ()>;
+
+#[cfg(feature = "v5")]
+#[derive(Clone)]
+enum IterRepr<'b> {
+    Wire(Reader<'b>),
+    Slice(core::slice::Iter<'b, Property<'b>>),
+}
+
+impl fmt::Debug for PropertyIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl<'b> Iterator for PropertyIter<'b> {
+    type Item = Property<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Property<'b>> {
+        #[cfg(feature = "v5")]
+        match &mut self.0 {
+            IterRepr::Wire(reader) => wire::read(reader),
+            IterRepr::Slice(slice) => slice.next().copied(),
+        }
+        #[cfg(not(feature = "v5"))]
+        None
+    }
+}
+
+impl core::iter::FusedIterator for PropertyIter<'_> {}
+
+/// Reads and writes whole sets. Before MQTT 5 a set takes no bytes.
+impl<'b> Properties<'b> {
+    /// Reads the length and the properties behind it, all checked, if the version has them.
+    #[inline]
+    pub(crate) fn read(
+        reader: &mut Reader<'b>,
+        version: Version,
+        place: Places,
+        sender: Role,
+    ) -> Result<Self, DecodeError> {
+        #[cfg(feature = "v5")]
+        if version.has_properties() {
+            return wire::check(reader, place, sender).map(|bytes| Self(Repr::Wire(bytes, place)));
+        }
+        let _ = (reader, version, place, sender);
+        Ok(Self::EMPTY)
+    }
+
+    /// Bytes of the set with its length in front, all checked `[MQTT-2.2.2-1 v5]`.
+    #[inline]
+    pub(crate) fn encoded_len(&self, version: Version, place: Places) -> Result<usize, EncodeError> {
+        if version.has_properties() {
+            #[cfg(feature = "v5")]
+            return self.body_len(place).map(wire::with_length);
+        } else if !self.is_empty() {
+            return Err(EncodeError::NotInThisVersion);
+        }
+        let _ = place;
+        Ok(0)
+    }
+
+    /// Writes what `encoded_len` has counted.
+    #[inline]
+    pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        #[cfg(feature = "v5")]
+        if version.has_properties() {
+            return match self.0 {
+                Repr::Wire(bytes, _) => {
+                    writer.varint(u32::try_from(bytes.len()).ok()?)?;
+                    writer.bytes(bytes)
+                }
+                Repr::Slice(slice) => wire::write(slice, writer),
+            };
+        }
+        let _ = (version, writer);
+        Some(())
+    }
+
+    #[cfg(feature = "v5")]
+    fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
+        match self.0 {
+            Repr::Wire(bytes, checked) if checked == place => Ok(bytes.len()),
+            _ => wire::len(self.iter(), place),
+        }
+    }
+}
+
+#[cfg(feature = "v5")]
+#[path = "properties_wire.rs"]
+mod wire;

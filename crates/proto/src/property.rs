@@ -1,0 +1,210 @@
+//! MQTT 5 properties: one table of their types and places; validated once, then read in place.
+
+use core::fmt;
+use core::num::{NonZeroU16, NonZeroU32};
+
+use crate::topic::TopicName;
+use crate::types::QoS;
+
+/// Where a property may stand: bit `n` is packet type `n`, bit 0 the will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places(u16);
+
+impl Places {
+    pub(crate) const WILL: Self = Self(1);
+    pub(crate) const CONNECT: Self = Self(1 << 1);
+    pub(crate) const CONNACK: Self = Self(1 << 2);
+    pub(crate) const PUBLISH: Self = Self(1 << 3);
+    pub(crate) const SUBSCRIBE: Self = Self(1 << 8);
+    pub(crate) const SUBACK: Self = Self(1 << 9);
+    pub(crate) const UNSUBSCRIBE: Self = Self(1 << 10);
+    pub(crate) const UNSUBACK: Self = Self(1 << 11);
+    pub(crate) const DISCONNECT: Self = Self(1 << 14);
+    pub(crate) const AUTH: Self = Self(1 << 15);
+    /// The packets that answer: their properties are a Reason String and User Properties.
+    const ANSWERS: Self = Self(1 << 4 | 1 << 5 | 1 << 6 | 1 << 7).or(Self::SUBACK).or(Self::UNSUBACK);
+    const ALL: Self = Self(0xCFFF);
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[cfg(feature = "v5")]
+    pub(crate) const fn contains(self, place: Self) -> bool {
+        self.0 & place.0 == place.0
+    }
+}
+
+/// The place of the four acknowledgements.
+impl From<crate::types::PacketType> for Places {
+    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+    fn from(packet: crate::types::PacketType) -> Self {
+        Self(1u16.wrapping_shl(packet as u32))
+    }
+}
+
+/// How a property's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One byte, 0 or 1.
+    Flag,
+    U16,
+    /// Never 0.
+    NonZeroU16,
+    U32,
+    NonZeroU32,
+    /// A Variable Byte Integer, never 0.
+    Varint,
+    Text,
+    Topic,
+    Binary,
+    Pair,
+}
+
+macro_rules! properties {
+    ($($code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
+        /// The identifier of a property.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        #[repr(u8)]
+        pub enum PropertyId {
+            $(#[doc = $name] $id = $code,)*
+        }
+
+        impl PropertyId {
+            /// The property with this identifier, if there is one.
+            #[must_use]
+            pub const fn from_u8(id: u8) -> Option<Self> {
+                Some(match id { $($code => Self::$id,)* _ => return None })
+            }
+
+            /// The identifier on the wire.
+            #[must_use]
+            pub const fn as_u8(self) -> u8 {
+                match self { $(Self::$id => $code,)* }
+            }
+
+            /// The standard's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$id => $name,)* }
+            }
+
+            #[cfg_attr(not(feature = "v5"), expect(dead_code))]
+            pub(crate) const fn kind(self) -> Kind {
+                match self { $(Self::$id => Kind::$kind,)* }
+            }
+
+            #[cfg_attr(not(feature = "v5"), expect(dead_code))]
+            pub(crate) const fn places(self) -> Places {
+                match self { $(Self::$id => $places,)* }
+            }
+        }
+
+        impl Property<'_> {
+            /// Which property this is.
+            #[must_use]
+            pub const fn id(&self) -> PropertyId {
+                match self { $(Self::$id(..) => PropertyId::$id,)* }
+            }
+        }
+    };
+}
+
+properties! {
+    0x01 PayloadFormatIndicator "Payload Format Indicator" Flag Places::PUBLISH.or(Places::WILL);
+    0x02 MessageExpiryInterval "Message Expiry Interval" U32 Places::PUBLISH.or(Places::WILL);
+    0x03 ContentType "Content Type" Text Places::PUBLISH.or(Places::WILL);
+    0x08 ResponseTopic "Response Topic" Topic Places::PUBLISH.or(Places::WILL);
+    0x09 CorrelationData "Correlation Data" Binary Places::PUBLISH.or(Places::WILL);
+    0x0B SubscriptionIdentifier "Subscription Identifier" Varint Places::PUBLISH.or(Places::SUBSCRIBE);
+    0x11 SessionExpiryInterval "Session Expiry Interval" U32
+        Places::CONNECT.or(Places::CONNACK).or(Places::DISCONNECT);
+    0x12 AssignedClientIdentifier "Assigned Client Identifier" Text Places::CONNACK;
+    0x13 ServerKeepAlive "Server Keep Alive" U16 Places::CONNACK;
+    0x15 AuthenticationMethod "Authentication Method" Text Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
+    0x16 AuthenticationData "Authentication Data" Binary Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
+    0x17 RequestProblemInformation "Request Problem Information" Flag Places::CONNECT;
+    0x18 WillDelayInterval "Will Delay Interval" U32 Places::WILL;
+    0x19 RequestResponseInformation "Request Response Information" Flag Places::CONNECT;
+    0x1A ResponseInformation "Response Information" Text Places::CONNACK;
+    0x1C ServerReference "Server Reference" Text Places::CONNACK.or(Places::DISCONNECT);
+    0x1F ReasonString "Reason String" Text
+        Places::CONNACK.or(Places::ANSWERS).or(Places::DISCONNECT).or(Places::AUTH);
+    0x21 ReceiveMaximum "Receive Maximum" NonZeroU16 Places::CONNECT.or(Places::CONNACK);
+    0x22 TopicAliasMaximum "Topic Alias Maximum" U16 Places::CONNECT.or(Places::CONNACK);
+    0x23 TopicAlias "Topic Alias" NonZeroU16 Places::PUBLISH;
+    0x24 MaximumQoS "Maximum QoS" Flag Places::CONNACK;
+    0x25 RetainAvailable "Retain Available" Flag Places::CONNACK;
+    0x26 UserProperty "User Property" Pair Places::ALL;
+    0x27 MaximumPacketSize "Maximum Packet Size" NonZeroU32 Places::CONNECT.or(Places::CONNACK);
+    0x28 WildcardSubscriptionAvailable "Wildcard Subscription Available" Flag Places::CONNACK;
+    0x29 SubscriptionIdentifiersAvailable "Subscription Identifiers Available" Flag Places::CONNACK;
+    0x2A SharedSubscriptionAvailable "Shared Subscription Available" Flag Places::CONNACK;
+}
+
+impl fmt::Display for PropertyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One property with its value. Zero, where the standard forbids it, cannot be expressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Property<'b> {
+    /// Whether the payload is said to be UTF-8.
+    PayloadFormatIndicator(bool),
+    /// Seconds until the message is stale.
+    MessageExpiryInterval(u32),
+    /// What the payload is, such as a MIME type.
+    ContentType(&'b str),
+    /// Where the response is to go.
+    ResponseTopic(TopicName<'b>),
+    /// What the response is to repeat.
+    CorrelationData(&'b [u8]),
+    /// The number the client gave the subscription, 1 to 268,435,455.
+    SubscriptionIdentifier(NonZeroU32),
+    /// Seconds that the session outlives its connection; `u32::MAX` is for ever.
+    SessionExpiryInterval(u32),
+    /// The client identifier that the server chose.
+    AssignedClientIdentifier(&'b str),
+    /// The keep alive, in seconds, that the client must use instead of its own.
+    ServerKeepAlive(u16),
+    /// The name of the authentication method.
+    AuthenticationMethod(&'b str),
+    /// What the authentication method exchanges.
+    AuthenticationData(&'b [u8]),
+    /// Whether the server may send reason strings and user properties with failures.
+    RequestProblemInformation(bool),
+    /// Seconds between the connection's end and the will.
+    WillDelayInterval(u32),
+    /// Whether the client asks for Response Information.
+    RequestResponseInformation(bool),
+    /// The basis of response topics.
+    ResponseInformation(&'b str),
+    /// Another server to use.
+    ServerReference(&'b str),
+    /// For a human who diagnoses.
+    ReasonString(&'b str),
+    /// How many QoS 1 and 2 messages may be on their way at once.
+    ReceiveMaximum(NonZeroU16),
+    /// The greatest topic alias that the sender of this takes.
+    TopicAliasMaximum(u16),
+    /// A number in place of the topic name `[MQTT-3.3.2-8 v5]`.
+    TopicAlias(NonZeroU16),
+    /// The greatest QoS that the server takes: 0 or 1.
+    MaximumQoS(QoS),
+    /// Whether the server keeps retained messages.
+    RetainAvailable(bool),
+    /// A name and a value; any number of them, in order.
+    UserProperty(&'b str, &'b str),
+    /// The longest packet, in bytes, that the sender of this takes.
+    MaximumPacketSize(NonZeroU32),
+    /// Whether the server takes wildcards in filters.
+    WildcardSubscriptionAvailable(bool),
+    /// Whether the server takes subscription identifiers.
+    SubscriptionIdentifiersAvailable(bool),
+    /// Whether the server takes shared subscriptions.
+    SharedSubscriptionAvailable(bool),
+}

@@ -1,0 +1,219 @@
+//! PUBLISH: a message, with its head apart from its payload where the payload is elsewhere.
+
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::frame::Header;
+use crate::packet::{encode, encoding, packet_len};
+use crate::properties::Properties;
+use crate::property::{Places, PropertyId};
+use crate::reader::Reader;
+use crate::topic::TopicName;
+use crate::types::{PacketId, PacketType, QoS, Role, Version};
+use crate::writer::{Writer, binary_len};
+
+/// A message on a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publish<'b> {
+    /// Sent before; never with QoS 0 `[MQTT-3.3.1-2]`.
+    pub dup: bool,
+    /// The delivery guarantee.
+    pub qos: QoS,
+    /// To be kept by the server, or kept by it until now.
+    pub retain: bool,
+    /// The topic. [`TopicName::EMPTY`] where the property Topic Alias says it (MQTT 5).
+    pub topic: TopicName<'b>,
+    /// With QoS 1 and 2, and only then `[MQTT-2.3.1-1]` `[MQTT-2.3.1-5]`.
+    pub packet_id: Option<PacketId>,
+    /// Properties of the message.
+    pub properties: Properties<'b>,
+    /// The message itself.
+    pub payload: &'b [u8],
+}
+
+const RETAIN: u8 = 0x01;
+const DUP: u8 = 0x08;
+
+impl<'b> Publish<'b> {
+    /// A message with QoS 0.
+    #[must_use]
+    pub const fn new(topic: TopicName<'b>, payload: &'b [u8]) -> Self {
+        Self {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic,
+            packet_id: None,
+            properties: Properties::EMPTY,
+            payload,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn read(
+        reader: &mut Reader<'b>,
+        version: Version,
+        sender: Role,
+        first: u8,
+    ) -> Result<Self, DecodeError> {
+        let at = reader.position();
+        let topic = reader.topic_name()?;
+        let qos = qos(first);
+        let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
+        let properties = Properties::read(reader, version, Places::PUBLISH, sender)?;
+        if topic.is_empty() && properties.find(PropertyId::TopicAlias).is_none() {
+            return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
+        }
+        Ok(Self {
+            dup: first & DUP != 0,
+            qos,
+            retain: first & RETAIN != 0,
+            topic,
+            packet_id,
+            properties,
+            payload: reader.rest(),
+        })
+    }
+
+    #[inline]
+    const fn first_byte(&self) -> u8 {
+        PacketType::Publish.first_byte()
+            | if self.dup { DUP } else { 0 }
+            | self.qos.as_u8() << 1
+            | if self.retain { RETAIN } else { 0 }
+    }
+
+    #[inline]
+    fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        self.body_head_len(version).map(|len| len.saturating_add(self.payload.len()))
+    }
+
+    /// Bytes between the fixed header and the payload.
+    #[inline]
+    fn body_head_len(&self, version: Version) -> Result<usize, EncodeError> {
+        let id_len = match (self.qos, self.packet_id) {
+            (QoS::AtMostOnce, None) if self.dup => return Err(EncodeError::DupWithQoS0),
+            (QoS::AtMostOnce, None) => 0,
+            (QoS::AtMostOnce, Some(_)) => return Err(EncodeError::PacketIdWithQoS0),
+            (_, Some(_)) => 2,
+            (_, None) => return Err(EncodeError::NoPacketId),
+        };
+        let properties = self.properties.encoded_len(version, Places::PUBLISH)?;
+        if self.topic.is_empty() && self.properties.find(PropertyId::TopicAlias).is_none() {
+            return Err(EncodeError::EmptyTopicName);
+        }
+        let topic = binary_len(self.topic.as_str().as_bytes())?;
+        Ok(topic.saturating_add(id_len).saturating_add(properties))
+    }
+
+    #[inline]
+    fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        self.write_head(version, writer)?;
+        writer.bytes(self.payload)
+    }
+
+    #[inline]
+    fn write_head(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        writer.binary(self.topic.as_str().as_bytes())?;
+        if let Some(id) = self.packet_id {
+            writer.u16(id.get())?;
+        }
+        self.properties.write(version, writer)
+    }
+
+    /// Bytes of all but the payload, where a payload of `payload_len` bytes follows. `self.payload` does not count.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for everything that the standard forbids.
+    #[inline]
+    pub fn head_len(&self, version: Version, payload_len: u32) -> Result<usize, EncodeError> {
+        let (body, later) = self.lens(version, payload_len)?;
+        packet_len(body).map(|len| len.wrapping_sub(later))
+    }
+
+    /// Writes all but the payload, of which `payload_len` bytes follow from elsewhere. `self.payload` does not count.
+    ///
+    /// ```
+    /// # use mqtt_device_proto::{Publish, TopicName, Version};
+    /// let publish = Publish::new(TopicName::new("log")?, &[]);
+    /// let mut head = [0; 16];
+    /// let len = publish.encode_head(Version::V311, 1000, &mut head)?;
+    /// assert_eq!(head[..len], [0x30, 0xED, 0x07, 0, 3, b'l', b'o', b'g']); // and now the 1000 bytes
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`EncodeError::BufferTooSmall`] with the length of the head, or what the standard forbids.
+    #[inline]
+    pub fn encode_head(&self, version: Version, payload_len: u32, out: &mut [u8]) -> Result<usize, EncodeError> {
+        let (body, later) = self.lens(version, payload_len)?;
+        encode(self.first_byte(), body, later, out, |writer| self.write_head(version, writer))
+    }
+
+    /// Bytes of the body, and of the payload in it.
+    #[inline]
+    fn lens(&self, version: Version, payload_len: u32) -> Result<(usize, usize), EncodeError> {
+        let payload = usize::try_from(payload_len).map_err(|_| EncodeError::PacketTooLarge)?;
+        Ok((self.body_head_len(version)?.saturating_add(payload), payload))
+    }
+}
+
+encoding!(Publish);
+
+/// The QoS in the first byte; 3 was refused with the fixed header.
+#[inline]
+fn qos(first: u8) -> QoS {
+    QoS::from_u8(first >> 1 & 3).unwrap_or_default()
+}
+
+/// The front of a PUBLISH whose rest is not there, such as one that is too long to be received: enough to acknowledge it
+/// and to tell the application what was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishHead<'b> {
+    /// Sent before.
+    pub dup: bool,
+    /// The delivery guarantee.
+    pub qos: QoS,
+    /// A retained message.
+    pub retain: bool,
+    /// The topic; [`TopicName::EMPTY`] in MQTT 5 where a topic alias, which is not read here, says it.
+    pub topic: TopicName<'b>,
+    /// With QoS 1 and 2.
+    pub packet_id: Option<PacketId>,
+    /// Bytes of the whole packet.
+    pub total: u32,
+    /// Bytes read here: what follows is the payload, in MQTT 5 with the properties in front of it.
+    pub len: u32,
+}
+
+impl<'b> PublishHead<'b> {
+    /// Reads the front of a PUBLISH from its first bytes; `None` while there are too few. At most 65,544 are needed.
+    ///
+    /// # Errors
+    /// What [`Packet::decode`](crate::Packet::decode) would find wrong in these bytes, or that the packet is no PUBLISH
+    /// ([`WrongDirection`](DecodeErrorKind::WrongDirection)).
+    pub fn decode(prefix: &'b [u8], version: Version) -> Result<Option<Self>, DecodeError> {
+        let Some(header) = Header::read(prefix, version)? else { return Ok(None) };
+        if header.packet != PacketType::Publish {
+            return Err(DecodeError { packet: Some(header.packet), at: 0, kind: DecodeErrorKind::WrongDirection });
+        }
+        let total = usize::try_from(header.total).unwrap_or(usize::MAX);
+        let end = prefix.len().min(total);
+        let Some(body) = prefix.get(header.len..end) else { return Ok(None) };
+        let mut reader = Reader::new(body, end, header.packet);
+        let at = reader.position();
+        let qos = qos(header.first);
+        let fields = reader.topic_name().and_then(|topic| {
+            if topic.is_empty() && !version.has_properties() {
+                return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
+            }
+            Ok((topic, if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) }))
+        });
+        let (topic, packet_id) = match fields {
+            Ok(fields) => fields,
+            Err(DecodeError { kind: DecodeErrorKind::FieldTruncated, .. }) if end < total => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (dup, retain) = (header.first & DUP != 0, header.first & RETAIN != 0);
+        let len = u32::try_from(reader.position()).unwrap_or(u32::MAX);
+        Ok(Some(Self { dup, qos, retain, topic, packet_id, total: header.total, len }))
+    }
+}

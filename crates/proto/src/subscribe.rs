@@ -1,0 +1,356 @@
+//! SUBSCRIBE and UNSUBSCRIBE, and the filters in them, which are read where they lie.
+
+use core::fmt;
+
+use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::packet::encoding;
+use crate::properties::Properties;
+use crate::property::Places;
+use crate::reader::Reader;
+use crate::topic::TopicFilter;
+use crate::types::{PacketId, PacketType, QoS, Role, Version};
+use crate::writer::{Writer, binary_len};
+
+/// Asks for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscribe<'b> {
+    /// What the SUBACK repeats.
+    pub packet_id: PacketId,
+    /// Subscription Identifier and User Properties.
+    pub properties: Properties<'b>,
+    /// At least one `[MQTT-3.8.3-3]`.
+    pub filters: Filters<'b>,
+}
+
+/// Asks for no more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsubscribe<'b> {
+    /// What the UNSUBACK repeats.
+    pub packet_id: PacketId,
+    /// User Properties.
+    pub properties: Properties<'b>,
+    /// At least one `[MQTT-3.10.3-2]`.
+    pub filters: TopicFilters<'b>,
+}
+
+/// A filter with its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription<'b> {
+    /// What is asked for.
+    pub filter: TopicFilter<'b>,
+    /// And how.
+    pub options: SubscribeOptions,
+}
+
+impl<'b> Subscription<'b> {
+    /// A subscription with this greatest QoS and no other option.
+    #[must_use]
+    pub const fn new(filter: TopicFilter<'b>, qos: QoS) -> Self {
+        Self { filter, options: SubscribeOptions::new(qos) }
+    }
+}
+
+/// Options of a subscription; before MQTT 5 the QoS alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SubscribeOptions {
+    /// The greatest QoS of what is received.
+    pub qos: QoS,
+    /// Not what this client itself publishes (MQTT 5).
+    pub no_local: bool,
+    /// RETAIN as the publisher set it (MQTT 5).
+    pub retain_as_published: bool,
+    /// Whether retained messages are sent at once (MQTT 5).
+    pub retain_handling: RetainHandling,
+}
+
+/// When a subscription brings the retained messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RetainHandling {
+    /// With every SUBSCRIBE.
+    #[default]
+    Send = 0,
+    /// Only if the subscription is a new one.
+    SendIfNew = 1,
+    /// Never.
+    DoNotSend = 2,
+}
+
+const NO_LOCAL: u8 = 0x04;
+const RETAIN_AS_PUBLISHED: u8 = 0x08;
+
+impl SubscribeOptions {
+    /// This greatest QoS and no other option.
+    #[must_use]
+    pub const fn new(qos: QoS) -> Self {
+        Self { qos, no_local: false, retain_as_published: false, retain_handling: RetainHandling::Send }
+    }
+
+    /// The byte on the wire `[MQTT-3.8.3-4]`.
+    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+    #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self.qos.as_u8()
+            | if self.no_local { NO_LOCAL } else { 0 }
+            | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
+            | (self.retain_handling as u8) << 4
+    }
+
+    #[inline]
+    const fn from_u8(byte: u8, version: Version) -> Result<Self, DecodeErrorKind> {
+        let reserved = if version.has_properties() { 0xC0 } else { 0xFC };
+        let (Some(qos), 0) = (QoS::from_u8(byte & 3), byte & reserved) else {
+            let protocol_error = version.has_properties() && byte & reserved == 0;
+            return Err(if protocol_error {
+                DecodeErrorKind::BadSubscribeOptions
+            } else {
+                DecodeErrorKind::ReservedSubscribeOptions
+            });
+        };
+        let retain_handling = match byte >> 4 & 3 {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            2 => RetainHandling::DoNotSend,
+            _ => return Err(DecodeErrorKind::BadSubscribeOptions),
+        };
+        let (no_local, retain_as_published) = (byte & NO_LOCAL != 0, byte & RETAIN_AS_PUBLISHED != 0);
+        Ok(Self { qos, no_local, retain_as_published, retain_handling })
+    }
+}
+
+impl<'b> Subscribe<'b> {
+    #[inline]
+    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+        let packet_id = reader.packet_id()?;
+        let properties = Properties::read(reader, version, Places::SUBSCRIBE, Role::Client)?;
+        let filters = reader.rest();
+        if filters.is_empty() {
+            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
+        }
+        while !reader.is_empty() {
+            let shared = reader.check_filter(version)?;
+            let options = SubscribeOptions::from_u8(reader.u8()?, version);
+            match options {
+                Ok(options) if options.no_local && shared => {
+                    return Err(reader.fault_back(1, DecodeErrorKind::NoLocalOnShared));
+                }
+                Ok(_) => {}
+                Err(kind) => return Err(reader.fault_back(1, kind)),
+            }
+        }
+        Ok(Self { packet_id, properties, filters: Filters(Repr::Wire(filters)) })
+    }
+
+    const fn first_byte(&self) -> u8 {
+        PacketType::Subscribe.first_byte()
+    }
+
+    #[inline]
+    fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
+        let mut len = 0usize;
+        for Subscription { filter, options } in self.filters {
+            let shared = check_filter(&filter, version)?;
+            if !version.has_properties() && options != SubscribeOptions::new(options.qos) {
+                return Err(EncodeError::NotInThisVersion);
+            }
+            if options.no_local && shared {
+                return Err(EncodeError::NoLocalOnShared);
+            }
+            len = len.saturating_add(binary_len(filter.as_str().as_bytes())?).saturating_add(1);
+        }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+    }
+
+    #[inline]
+    fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        writer.u16(self.packet_id.get())?;
+        self.properties.write(version, writer)?;
+        for Subscription { filter, options } in self.filters {
+            writer.binary(filter.as_str().as_bytes())?;
+            writer.u8(options.as_u8())?;
+        }
+        Some(())
+    }
+}
+
+encoding!(Subscribe);
+
+impl<'b> Unsubscribe<'b> {
+    #[inline]
+    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+        let packet_id = reader.packet_id()?;
+        let properties = Properties::read(reader, version, Places::UNSUBSCRIBE, Role::Client)?;
+        let filters = reader.rest();
+        if filters.is_empty() {
+            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
+        }
+        while !reader.is_empty() {
+            reader.check_filter(version)?;
+        }
+        Ok(Self { packet_id, properties, filters: TopicFilters(Repr::Wire(filters)) })
+    }
+
+    const fn first_byte(&self) -> u8 {
+        PacketType::Unsubscribe.first_byte()
+    }
+
+    fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        let properties = self.properties.encoded_len(version, Places::UNSUBSCRIBE)?;
+        let mut len = 0usize;
+        for filter in self.filters {
+            check_filter(&filter, version)?;
+            len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
+        }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+    }
+
+    fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        writer.u16(self.packet_id.get())?;
+        self.properties.write(version, writer)?;
+        self.filters.iter().try_for_each(|filter| writer.binary(filter.as_str().as_bytes()))
+    }
+}
+
+encoding!(Unsubscribe);
+
+/// Whether the filter is a shared subscription of this version, and a well-formed one.
+fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, EncodeError> {
+    if !version.has_properties() {
+        return Ok(false);
+    }
+    filter.check_share().map_err(|_| EncodeError::BadSharedFilter)
+}
+
+/// Items from a packet, checked there and read again in place; or from a slice.
+#[derive(Clone, Copy)]
+enum Repr<'b, T> {
+    Wire(&'b [u8]),
+    Slice(&'b [T]),
+}
+
+macro_rules! lists {
+    ($(#[$doc:meta])* $list:ident $iter:ident $item:ident, $next:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $list<'b>(Repr<'b, $item<'b>>);
+
+        impl<'b> $list<'b> {
+            /// What to encode.
+            #[must_use]
+            pub const fn from_slice(items: &'b [$item<'b>]) -> Self {
+                Self(Repr::Slice(items))
+            }
+
+            /// The items in the order of the packet.
+            #[must_use]
+            #[inline]
+            pub const fn iter(&self) -> $iter<'b> {
+                $iter(self.0)
+            }
+
+            /// How many there are.
+            #[must_use]
+            pub fn count(&self) -> usize {
+                self.iter().count()
+            }
+        }
+
+        impl PartialEq for $list<'_> {
+            fn eq(&self, other: &Self) -> bool {
+                self.iter().eq(other.iter())
+            }
+        }
+
+        impl Eq for $list<'_> {}
+
+        impl fmt::Debug for $list<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.iter()).finish()
+            }
+        }
+
+        impl<'b> IntoIterator for $list<'b> {
+            type Item = $item<'b>;
+            type IntoIter = $iter<'b>;
+
+            #[inline]
+            fn into_iter(self) -> $iter<'b> {
+                self.iter()
+            }
+        }
+
+        /// The items in the order of the packet.
+        #[derive(Clone)]
+        pub struct $iter<'b>(Repr<'b, $item<'b>>);
+
+        impl fmt::Debug for $iter<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.clone()).finish()
+            }
+        }
+
+        impl<'b> Iterator for $iter<'b> {
+            type Item = $item<'b>;
+
+            #[inline]
+            fn next(&mut self) -> Option<$item<'b>> {
+                match &mut self.0 {
+                    Repr::Slice(slice) => {
+                        let (first, rest) = slice.split_first()?;
+                        *slice = rest;
+                        Some(*first)
+                    }
+                    Repr::Wire(bytes) => {
+                        // What was checked can be read: `None` is the end.
+                        let (filter, rest) = split_filter(bytes)?;
+                        let (item, rest) = $next(filter, rest)?;
+                        *bytes = rest;
+                        Some(item)
+                    }
+                }
+            }
+        }
+
+        impl core::iter::FusedIterator for $iter<'_> {}
+    };
+}
+
+lists! {
+    /// The filters of a SUBSCRIBE with their options.
+    Filters FiltersIter Subscription, |filter, rest: &'b [u8]| {
+        let (options, rest) = rest.split_first()?;
+        // The options of MQTT 5 contain those of the others.
+        let options = SubscribeOptions::from_checked(*options);
+        Some((Subscription { filter, options }, rest))
+    }
+}
+
+lists! {
+    /// The filters of an UNSUBSCRIBE.
+    TopicFilters TopicFiltersIter TopicFilter, |filter, rest| Some((filter, rest))
+}
+
+impl SubscribeOptions {
+    /// From a byte that was checked.
+    #[inline]
+    fn from_checked(byte: u8) -> Self {
+        Self {
+            qos: QoS::from_u8(byte & 3).unwrap_or_default(),
+            no_local: byte & NO_LOCAL != 0,
+            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
+            retain_handling: match byte >> 4 & 3 {
+                0 => RetainHandling::Send,
+                1 => RetainHandling::SendIfNew,
+                _ => RetainHandling::DoNotSend,
+            },
+        }
+    }
+}
+
+#[inline]
+fn split_filter(bytes: &[u8]) -> Option<(TopicFilter<'_>, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    Some((TopicFilter::checked(core::str::from_utf8(filter).ok()?), rest))
+}
