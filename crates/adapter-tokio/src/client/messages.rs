@@ -1,0 +1,124 @@
+//! The stream of inbound messages, and their acknowledgement.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use mqtt_device_core::AckToken;
+use mqtt_device_proto::QoS;
+
+use super::Machine;
+use crate::queue::{Popped, Queue};
+use crate::running::Running;
+
+/// An inbound message.
+#[non_exhaustive]
+#[derive(Debug)]
+pub struct Message {
+    /// Where it was published.
+    pub topic: String,
+    /// The body; a large one shares the memory of its packet.
+    pub payload: Bytes,
+    /// The quality of service of this delivery.
+    pub qos: QoS,
+    /// Whether it is the retained message of its topic.
+    pub retain: bool,
+    /// Whether the server says that it may have been delivered before.
+    pub dup: bool,
+    /// Only with [`ClientBuilder::manual_ack`](crate::ClientBuilder::manual_ack), for QoS 1.
+    pub ack: Option<AckHandle>,
+}
+
+/// Acknowledges one message. Acknowledgements leave in order of receipt, so one that is kept back keeps back those
+/// after it, and in the end the server waits.
+#[must_use = "the server waits for the acknowledgement of this message"]
+pub struct AckHandle {
+    token: AckToken,
+    running: Arc<Running<Machine>>,
+}
+
+impl AckHandle {
+    /// Says that the message is dealt with. False when that is too late: its connection is over, and the server will
+    /// deliver it again.
+    pub fn ack(self) -> bool {
+        let Self { token, running } = self;
+        running.handle.with(|m, _| m.acknowledge(token)).unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for AckHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AckHandle").field(&self.token).finish()
+    }
+}
+
+/// What waits in the queue.
+pub(super) struct Waiting {
+    pub(super) message: Message,
+    pub(super) token: Option<AckToken>,
+}
+
+/// The inbound messages of a [`Client`](crate::Client), in order.
+///
+/// A QoS 1 message is acknowledged when it is taken from here (or by hand), so a consumer that lags makes the server
+/// wait. QoS 0 messages that find the queue full are dropped and counted. Dropping the stream acknowledges and drops
+/// what comes. The stream keeps the client alive, as a clone of it would.
+pub struct Messages {
+    pub(super) queue: Arc<Queue<Waiting>>,
+    pub(super) running: Arc<Running<Machine>>,
+    pub(super) manual: bool,
+}
+
+impl Messages {
+    /// The next message; `None` after the end of the client. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Message> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
+        loop {
+            return self.queue.poll_pop(cx).map(|popped| match popped? {
+                Popped::Item(waiting) => Some(self.acknowledged(waiting)),
+                // This queue refuses; it does not push over.
+                Popped::Lost(_) => None,
+            });
+        }
+    }
+
+    fn acknowledged(&self, Waiting { mut message, token }: Waiting) -> Message {
+        if let Some(token) = token {
+            if self.manual {
+                message.ack = Some(AckHandle { token, running: Arc::clone(&self.running) });
+            } else {
+                // Too late is no harm: then the server delivers it again, with DUP.
+                let _ = self.running.handle.with(|m, _| m.acknowledge(token));
+            }
+        }
+        message
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        for token in self.queue.abandon().into_iter().filter_map(|waiting| waiting.token) {
+            let _ = self.running.handle.with(|m, _| m.acknowledge(token));
+        }
+    }
+}
+
+impl Stream for Messages {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.poll(cx)
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").finish_non_exhaustive()
+    }
+}

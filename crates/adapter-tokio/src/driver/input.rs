@@ -1,0 +1,154 @@
+//! What came in and was not dealt with yet.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use mqtt_device_core::{Machine, Progress};
+use mqtt_device_proto::{Status, frame_len};
+use tokio::io::AsyncReadExt;
+
+use super::Sink;
+use crate::link::Transport;
+use crate::shared::Handle;
+
+/// The least room for a read; an idle connection holds no more.
+const CHUNK: usize = 4096;
+/// A packet of at least this size is given out by reference count; below, a copy costs less and pins less.
+const SHARE: usize = 2048;
+
+/// The bytes of the packet that an event came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'f>(Option<&'f Bytes>);
+
+impl Frame<'_> {
+    /// Owns `part` of the packet: without copying when the packet is large.
+    #[must_use]
+    pub fn own(&self, part: &[u8]) -> Bytes {
+        match self.0 {
+            Some(frame) if !part.is_empty() => frame.slice_ref(part),
+            _ => Bytes::copy_from_slice(part),
+        }
+    }
+}
+
+/// What a read brought.
+pub(crate) enum Received {
+    Bytes,
+    End,
+}
+
+pub(crate) struct Input {
+    buffer: BytesMut,
+    /// A large packet, cut off the buffer, that the machine has not taken yet.
+    frame: Option<Bytes>,
+    /// Bytes to come of a packet over the limit, which the machine skips: no packet begins among them.
+    skipping: usize,
+    /// The largest packet that is held whole.
+    limit: usize,
+    /// The machine cannot go on before something is written.
+    blocked: bool,
+    /// After a protocol error nothing more is heard.
+    deaf: bool,
+}
+
+impl Input {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::new(), frame: None, skipping: 0, limit, blocked: false, deaf: false }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Gives the machine packet after packet. True when it took something.
+    pub(crate) fn digest<M: Machine>(&mut self, handle: &Handle<M>, sink: &mut impl Sink<M>) -> bool {
+        let mut progress = false;
+        self.blocked = false;
+        loop {
+            self.cut();
+            let shared = self.frame.take();
+            let bytes = shared.as_deref().unwrap_or(&self.buffer);
+            if bytes.is_empty() {
+                break;
+            }
+            // The guard ends with the statement, before the sink runs.
+            let result = handle.0.lock().machine.handle_input(handle.0.now(), bytes);
+            let Ok(Progress { consumed, event, blocked }) = result else {
+                tracing::debug!("protocol error: the rest of the input is dropped");
+                self.deaf = true;
+                self.buffer.clear();
+                return true;
+            };
+            if let Some(event) = event {
+                sink.event(event, Frame(shared.as_ref()));
+            }
+            progress |= consumed > 0;
+            self.blocked = blocked.is_some();
+            match shared {
+                Some(frame) if consumed == 0 => self.frame = Some(frame),
+                Some(_) => {}
+                None => self.advance(consumed),
+            }
+            if consumed == 0 {
+                break;
+            }
+        }
+        progress
+    }
+
+    /// Cuts a whole large packet off, so that its parts can be shared.
+    fn cut(&mut self) {
+        if self.frame.is_none() && self.skipping == 0 {
+            if let Ok(Status::Complete(n @ SHARE..)) = frame_len(&self.buffer, self.limit()) {
+                self.frame = Some(self.buffer.split_to(n).freeze());
+            }
+        }
+    }
+
+    fn advance(&mut self, consumed: usize) {
+        if self.skipping > 0 {
+            self.skipping = self.skipping.saturating_sub(consumed);
+        } else if let Ok(Status::Oversize { total }) = frame_len(&self.buffer, self.limit()) {
+            if consumed > 0 {
+                self.skipping = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(consumed);
+            }
+        }
+        self.buffer.advance(consumed);
+        if self.buffer.is_empty() && self.buffer.capacity() > 4 * CHUNK {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    fn limit(&self) -> u32 {
+        u32::try_from(self.limit).unwrap_or(u32::MAX)
+    }
+
+    /// How much the buffer should hold for the packet that has begun.
+    fn wanted(&self) -> usize {
+        match frame_len(&self.buffer, self.limit()) {
+            Ok(Status::Partial { need }) if self.skipping == 0 => need.max(CHUNK),
+            // Its topic may be of any length up to the limit.
+            Ok(Status::Oversize { .. }) if self.skipping == 0 => self.buffer.len() + CHUNK,
+            _ => CHUNK,
+        }
+        .min(self.limit.max(CHUNK))
+    }
+
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &mut dyn Transport) -> Poll<io::Result<Received>> {
+        if self.deaf {
+            self.buffer.clear();
+        }
+        let room = self.wanted().saturating_sub(self.buffer.len());
+        self.buffer.reserve(room);
+        let mut buffer = (&mut self.buffer).limit(room.max(1));
+        let n = ready!(pin!(stream.read_buf(&mut buffer)).poll(cx))?;
+        Poll::Ready(Ok(if n == 0 { Received::End } else { Received::Bytes }))
+    }
+}

@@ -1,0 +1,181 @@
+//! Bounded streams: a queue that counts what it loses, and a fan-out of events to any number of them.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use crate::shared::lock;
+
+#[derive(Debug)]
+struct Inner<T> {
+    items: VecDeque<T>,
+    lost: u64,
+    waker: Option<Waker>,
+    closed: bool,
+}
+
+/// A bounded queue between the driver, which never waits, and one consumer.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    inner: Mutex<Inner<T>>,
+    capacity: usize,
+}
+
+/// What a consumer finds.
+pub(crate) enum Popped<T> {
+    Item(T),
+    /// So many items had to go, here.
+    Lost(u64),
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        let inner = Inner { items: VecDeque::new(), lost: 0, waker: None, closed: false };
+        Self { inner: Mutex::new(inner), capacity: capacity.max(1) }
+    }
+
+    /// The oldest makes room, and the consumer learns of it before the next item.
+    pub(crate) fn push_over(&self, item: T) {
+        self.put(|inner, capacity| {
+            if inner.items.len() >= capacity {
+                inner.items.pop_front();
+                inner.lost = inner.lost.saturating_add(1);
+            }
+            inner.items.push_back(item);
+        });
+    }
+
+    /// Keeps what is there: `item` comes back when the queue is over its capacity by `extra` already.
+    pub(crate) fn push(&self, item: T, extra: usize) -> Result<(), T> {
+        let mut item = Some(item);
+        self.put(|inner, capacity| {
+            if !inner.closed && inner.items.len() < capacity.saturating_add(extra) {
+                inner.items.extend(item.take());
+            }
+        });
+        item.map_or(Ok(()), Err)
+    }
+
+    fn put(&self, change: impl FnOnce(&mut Inner<T>, usize)) {
+        let waker = {
+            let mut inner = lock(&self.inner);
+            change(&mut inner, self.capacity);
+            inner.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// No more items will come; those that are there still can be taken.
+    pub(crate) fn close(&self) {
+        self.put(|inner, _| inner.closed = true);
+    }
+
+    /// Closes, and gives what nobody will take.
+    pub(crate) fn abandon(&self) -> VecDeque<T> {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        std::mem::take(&mut inner.items)
+    }
+
+    pub(crate) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Popped<T>>> {
+        let mut inner = lock(&self.inner);
+        if inner.lost > 0 {
+            return Poll::Ready(Some(Popped::Lost(std::mem::take(&mut inner.lost))));
+        }
+        if let Some(item) = inner.items.pop_front() {
+            if inner.items.is_empty() && inner.items.capacity() > 64 {
+                // An idle consumer holds little memory.
+                inner.items = VecDeque::new();
+            }
+            return Poll::Ready(Some(Popped::Item(item)));
+        }
+        if inner.closed {
+            return Poll::Ready(None);
+        }
+        inner.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// An event type that can say "so many were lost".
+pub trait Lagging: Clone {
+    #[doc(hidden)]
+    fn lagged(n: u64) -> Self;
+}
+
+/// Gives every event to every subscriber.
+#[derive(Debug)]
+pub(crate) struct Fanout<T> {
+    subscribers: Mutex<(Vec<Weak<Queue<T>>>, bool)>,
+    capacity: usize,
+}
+
+impl<T: Lagging> Fanout<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { subscribers: Mutex::new((Vec::new(), false)), capacity }
+    }
+
+    pub(crate) fn subscribe(&self) -> Events<T> {
+        let queue = Arc::new(Queue::new(self.capacity));
+        let mut subscribers = lock(&self.subscribers);
+        if subscribers.1 {
+            queue.close();
+        } else {
+            subscribers.0.retain(|q| q.strong_count() > 0);
+            subscribers.0.push(Arc::downgrade(&queue));
+        }
+        Events(queue)
+    }
+
+    pub(crate) fn send(&self, event: &T) {
+        for queue in self.queues() {
+            queue.push_over(event.clone());
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.subscribers).1 = true;
+        for queue in self.queues() {
+            queue.close();
+        }
+    }
+
+    fn queues(&self) -> Vec<Arc<Queue<T>>> {
+        lock(&self.subscribers).0.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// A stream of owned events, from the moment it was asked for until the end of the client or device.
+///
+/// It is bounded: when its consumer lags, the oldest events go, and a `Lagged(n)` stands where they were.
+#[derive(Debug)]
+pub struct Events<T>(Arc<Queue<T>>);
+
+impl<T: Lagging> Events<T> {
+    /// The next event; `None` at the end. Cancel-safe.
+    pub async fn next(&mut self) -> Option<T> {
+        std::future::poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_pop(cx).map(|popped| {
+            Some(match popped? {
+                Popped::Item(event) => event,
+                Popped::Lost(n) => T::lagged(n),
+            })
+        })
+    }
+}
+
+impl<T: Lagging> Stream for Events<T> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll(cx)
+    }
+}
