@@ -1,0 +1,485 @@
+//! One MQTT session: bytes and times in, bytes and facts out. It outlives its connections and opens none itself.
+
+mod arena;
+mod declared;
+mod inbound;
+mod notices;
+mod outbound;
+mod ring;
+mod skip;
+mod slot;
+mod state;
+mod timers;
+mod transmit;
+
+pub use declared::MAX_DECLARED;
+pub use outbound::{Publication, PublicationTopic};
+pub use ring::InSlot;
+pub use slot::OutSlot;
+pub use timers::Timer;
+
+use crate::config::Config;
+use crate::event::{AckToken, Actions, DisconnectReason, Event, MessageKey, Notice, Outcome, Progress, Taken};
+use crate::json::Window;
+use crate::source::{BodyToken, Source};
+use crate::storage::Storage;
+use crate::time::Instant;
+use crate::{ProtocolError, PublishError, Security, SubscribeError};
+use mqtt_device_proto::{QoS, SubscribeOptions, TopicFilter, TopicName};
+use outbound::Request;
+use slot::{Body, Kind, Owner, Text};
+use state::{Connection, Core, Phase};
+
+/// One MQTT session on a storage.
+///
+/// It is passive: [`Client`](crate::Client) adds connecting, and drivers know neither. All its logic is in a `Core`
+/// that works on the slices of the storage and does not know their lengths.
+#[derive(Clone, Debug)]
+pub struct Session<S> {
+    core: Core,
+    storage: S,
+}
+
+impl<S: Storage> Session<S> {
+    /// A session that is not connected.
+    #[must_use]
+    pub const fn new(config: Config, storage: S) -> Self {
+        Self { core: Core::new(config), storage }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// The transport is open: CONNECT is due.
+    pub fn connected(&mut self, now: Instant, security: Security) {
+        self.core.fit(self.storage.out_limit());
+        self.core.rewind(&mut self.storage.parts());
+        self.core.connections = self.core.connections.wrapping_add(1);
+        self.core.connection = Some(Connection::new(now, security, self.core.order.first));
+    }
+
+    /// The transport is gone. Says why, as far as this side decided it.
+    pub fn disconnected(&mut self) -> Option<DisconnectReason> {
+        let connection = self.core.connection.take()?;
+        self.core.rewind(&mut self.storage.parts());
+        if self.core.is_idle() {
+            self.storage.shrink();
+            self.core.forget_storage();
+        }
+        connection.closing.map(|closing| closing.reason)
+    }
+
+    /// See [`Machine::handle_input`](crate::Machine::handle_input).
+    ///
+    /// # Errors
+    /// The server broke the protocol.
+    pub fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Result<Progress<Event<'b>>, ProtocolError> {
+        self.core.handle_input(&mut self.storage.parts(), now, rx)
+    }
+
+    /// See [`Machine::take_transmit`](crate::Machine::take_transmit).
+    pub fn take_transmit(&mut self, now: Instant, source: &dyn Source, out: &mut [u8]) -> Taken<S::Payload> {
+        self.core.take(&mut self.storage.parts(), now, source, out)
+    }
+
+    /// See [`Machine::transmitted`](crate::Machine::transmitted).
+    pub fn transmitted(&mut self, now: Instant, n: usize) {
+        self.core.transmitted(&mut self.storage.parts(), now, n);
+    }
+
+    /// Runs what is due, and says what is wanted; `connect` is never part of it.
+    pub fn poll(&mut self, now: Instant) -> Actions {
+        let parts = &mut self.storage.parts();
+        self.core.run_timers(parts, now);
+        self.core.wake = false;
+        Actions {
+            transmit: self.core.wants_transmit(parts),
+            close: self.core.connection.as_ref().is_some_and(Connection::is_over),
+            notify: self.core.ended.len > 0 || !self.core.notices.is_empty(),
+            deadline: self.next_timer().map(|(at, _)| at),
+            ..Actions::default()
+        }
+    }
+
+    /// The deadline that comes first, and its name.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        self.core.deadlines().into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Accepts a publication; the payload is copied.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; nothing has changed then.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        payload: &[u8],
+    ) -> Result<MessageKey, PublishError> {
+        self.publish_with(now, publication, payload.len(), &|window| window.write(payload))
+    }
+
+    /// Accepts a publication whose payload of `len` bytes is written in place by `fill`.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; nothing has changed then.
+    pub fn publish_with(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        len: usize,
+        fill: &dyn Fn(&mut Window<'_>),
+    ) -> Result<MessageKey, PublishError> {
+        self.accept_publication(now, publication, &|| Body::Arena, len, len, fill, Owner::App)
+    }
+
+    /// Accepts a publication whose payload is kept by handle and never copied.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; nothing has changed then.
+    pub fn publish_owned(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        payload: S::Payload,
+    ) -> Result<MessageKey, PublishError> {
+        let len = payload.as_ref().len();
+        self.accept_publication(now, publication, &|| Body::Owned(payload.clone()), len, 0, &|_| (), Owner::App)
+    }
+
+    /// Accepts a publication whose payload the source writes when it is sent.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; nothing has changed then.
+    pub fn publish_from_source(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        body: BodyToken,
+    ) -> Result<MessageKey, PublishError> {
+        self.accept_publication(now, publication, &|| Body::Source(body), 0, 0, &|_| (), Owner::App)
+    }
+
+    /// The same for the layer above: it may use reserved slots, and its outcome comes by `take_inner_outcome`.
+    pub(crate) fn publish_inner(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        body: BodyToken,
+        tell: bool,
+    ) -> Result<MessageKey, PublishError> {
+        let owner = if tell { Owner::Inner } else { Owner::Nobody };
+        self.accept_publication(now, publication, &|| Body::Source(body), 0, 0, &|_| (), owner)
+    }
+
+    fn accept_publication(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        body: &dyn Fn() -> Body<S::Payload>,
+        len: usize,
+        copied: usize,
+        fill: &dyn Fn(&mut Window<'_>),
+        owner: Owner,
+    ) -> Result<MessageKey, PublishError> {
+        let Publication { topic, qos, retain, ttl, class } = *publication;
+        if qos == QoS::ExactlyOnce {
+            return Err(PublishError::QosNotSupported);
+        }
+        let (text, name) = match topic {
+            PublicationTopic::Name(name) => {
+                TopicName::new(name).map_err(PublishError::Topic)?;
+                (Text::Arena(u16::try_from(name.len()).unwrap_or(u16::MAX)), name.as_bytes())
+            }
+            PublicationTopic::Token(token) => (Text::Source(token), &[][..]),
+        };
+        // Fixed header, topic length, packet identifier.
+        let total = (len as u64).saturating_add(name.len() as u64).saturating_add(9);
+        if total > MAX_PACKET {
+            return Err(PublishError::TooLarge { total });
+        }
+        let kept = name.len().saturating_add(copied);
+        if !self.core.make_room(&mut self.storage.parts(), class, &text, name, kept) {
+            return Err(PublishError::Full);
+        }
+        let request = || Request {
+            kind: Kind::Publish { qos, retain },
+            text,
+            name,
+            len: copied,
+            fill,
+            body: body(),
+            class,
+            ttl,
+            owner,
+        };
+        self.accept(now, request).map_err(|short| {
+            if short.arena > self.storage.parts().arena.len() {
+                PublishError::NoRoom { needed: kept }
+            } else {
+                PublishError::Full
+            }
+        })
+    }
+
+    fn accept<'r>(
+        &mut self,
+        now: Instant,
+        request: impl Fn() -> Request<'r, S::Payload>,
+    ) -> Result<MessageKey, outbound::Short> {
+        self.core.fit(self.storage.out_limit());
+        let accepted = match self.core.accept(&mut self.storage.parts(), now, request()) {
+            Err(short) if self.storage.grow(short.arena, short.slots) => {
+                self.core.accept(&mut self.storage.parts(), now, request())
+            }
+            other => other,
+        };
+        accepted.map(|(key, _)| key)
+    }
+
+    /// Asks for a subscription; the server's answer is its outcome, and a refusal is `Refused`.
+    ///
+    /// It is not asked for again when the server loses the session: what is always wanted is declared in the
+    /// [`Source`].
+    ///
+    /// # Errors
+    /// See [`SubscribeError`]; nothing has changed then.
+    pub fn subscribe(
+        &mut self,
+        now: Instant,
+        filter: &str,
+        options: SubscribeOptions,
+    ) -> Result<MessageKey, SubscribeError> {
+        if options.qos == QoS::ExactlyOnce {
+            return Err(SubscribeError::QosNotSupported);
+        }
+        self.accept_filter(now, filter, Kind::Subscribe(options))
+    }
+
+    /// Asks to end a subscription.
+    ///
+    /// # Errors
+    /// See [`SubscribeError`]; nothing has changed then.
+    pub fn unsubscribe(&mut self, now: Instant, filter: &str) -> Result<MessageKey, SubscribeError> {
+        self.accept_filter(now, filter, Kind::Unsubscribe)
+    }
+
+    fn accept_filter(&mut self, now: Instant, filter: &str, kind: Kind) -> Result<MessageKey, SubscribeError> {
+        TopicFilter::new(filter).map_err(SubscribeError::Filter)?;
+        let request = || Request {
+            kind,
+            text: Text::Arena(u16::try_from(filter.len()).unwrap_or(u16::MAX)),
+            name: filter.as_bytes(),
+            len: 0,
+            fill: &|_| (),
+            body: Body::Arena,
+            class: NO_CLASS,
+            ttl: None,
+            owner: Owner::App,
+        };
+        self.accept(now, request).map_err(|_| SubscribeError::Full)
+    }
+
+    /// The declared subscriptions are to be asked for on this connection.
+    pub fn subscribe_declared(&mut self) {
+        if let Some(c) = &mut self.core.connection {
+            c.declared.want();
+            self.core.wake = true;
+        }
+    }
+
+    /// Whether all declared subscriptions are answered; `Some(false)` when one was refused.
+    #[must_use]
+    pub fn declared_result(&self) -> Option<bool> {
+        self.core.connection.as_ref()?.declared.result()
+    }
+
+    /// The message of this token is dealt with: its acknowledgement leaves after those before it. False when the token
+    /// is void, since the connection is another or it was acknowledged early.
+    pub fn acknowledge(&mut self, token: AckToken) -> bool {
+        if token.connection != self.core.connections {
+            return false;
+        }
+        let Some(c) = &mut self.core.connection else { return false };
+        let done = c.ring.ready(self.storage.parts().inbound, token.sequence);
+        self.core.wake |= done;
+        done
+    }
+
+    /// Names a held message, so that several can be acknowledged as one.
+    pub(crate) fn tag(&mut self, token: AckToken, tag: u32) {
+        if token.connection == self.core.connections {
+            if let Some(c) = &mut self.core.connection {
+                c.ring.tag(self.storage.parts().inbound, token.sequence, tag);
+            }
+        }
+    }
+
+    /// Acknowledges all held messages of a name; whether there was one.
+    pub(crate) fn acknowledge_tagged(&mut self, tag: u32) -> bool {
+        let Some(c) = &mut self.core.connection else { return false };
+        let any = c.ring.ready_tagged(self.storage.parts().inbound, tag);
+        self.core.wake |= any;
+        any
+    }
+
+    /// The same, counted as early.
+    pub(crate) fn acknowledge_tagged_early(&mut self, tag: u32) {
+        if self.acknowledge_tagged(tag) {
+            self.core.early_ack();
+        }
+    }
+
+    /// The name of an acknowledgement that was taken. To be drained after each take.
+    pub(crate) fn take_written(&mut self) -> Option<u32> {
+        self.core.connection.as_mut()?.written.pop()
+    }
+
+    /// From now on nothing is acknowledged early.
+    pub(crate) fn never_acknowledge_early(&mut self) {
+        self.core.never_early = true;
+    }
+
+    /// Bytes taken on this connection, and the position before which the server has received all.
+    pub(crate) fn positions(&self) -> (u64, u64) {
+        self.core.connection.as_ref().map_or((0, 0), |c| (c.taken, c.confirmed))
+    }
+
+    /// Gives up an operation of which no byte has left; its outcome is `Dropped(Cancelled)`. False when it is too late.
+    pub fn cancel(&mut self, key: MessageKey) -> bool {
+        self.core.cancel(&mut self.storage.parts(), key)
+    }
+
+    pub(crate) fn park(&mut self, key: MessageKey, parked: bool) {
+        self.core.park(&mut self.storage.parts(), key, parked);
+    }
+
+    pub(crate) fn move_to_front(&mut self, key: MessageKey) {
+        self.core.move_to_front(&mut self.storage.parts(), key);
+    }
+
+    /// So many slots are kept for `publish_inner`.
+    pub(crate) fn reserve(&mut self, slots: u16) {
+        self.core.reserved = slots;
+    }
+
+    /// Whether one more slot could be reserved, counting those that the storage could still add.
+    pub(crate) fn has_spare_slot(&self) -> bool {
+        self.core.free_slots(self.storage.out_limit()) > usize::from(self.core.reserved)
+    }
+
+    /// Ends the connection after what is half written and the acknowledgements, with DISCONNECT.
+    pub fn disconnect(&mut self) {
+        self.core.close(DisconnectReason::Requested, true);
+        self.core.wake = true;
+    }
+
+    /// Ends the connection for this reason; with DISCONNECT only where `goodbye` says so.
+    pub(crate) fn close(&mut self, reason: DisconnectReason) {
+        self.core.close(reason, false);
+        self.core.wake = true;
+    }
+
+    /// Gives up all that is not sent; each has its outcome.
+    pub(crate) fn drop_all(&mut self, why: crate::DropReason) {
+        let parts = &mut self.storage.parts();
+        while self.core.order.first != slot::NONE {
+            let first = self.core.order.first;
+            self.core.finish(parts.out, first, Outcome::Dropped(why));
+        }
+    }
+
+    /// The next outcome. Every accepted operation has exactly one.
+    pub fn poll_outcome(&mut self) -> Option<(MessageKey, Outcome)> {
+        self.core.take_outcome(self.storage.parts().out)
+    }
+
+    /// The outcome of a `publish_inner` that asked to be told.
+    pub(crate) fn take_inner_outcome(&mut self) -> Option<(BodyToken, Outcome)> {
+        self.core.take_inner_outcome(self.storage.parts().out)
+    }
+
+    /// Whether a publication of this body waits: unsent, or at all.
+    pub(crate) fn has_body(&mut self, body: BodyToken, unsent: bool) -> bool {
+        let parts = self.storage.parts();
+        let waits = |slot: &OutSlot<S::Payload>| {
+            matches!(slot.body, Body::Source(b) if b == body) && (!unsent || outbound::is_unsent(slot))
+        };
+        self.core.find(&parts, |slot, _| waits(slot)).is_some()
+    }
+
+    /// The oldest operation of a class that is held back.
+    pub(crate) fn first_parked(&mut self, class: u8) -> Option<MessageKey> {
+        let parts = self.storage.parts();
+        let i = self.core.find(&parts, |slot, _| slot.class == class && slot.parked)?;
+        parts.out.get(usize::from(i)).map(|slot| slot.key)
+    }
+
+    /// The next notice.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.core.notices.pop()
+    }
+
+    pub(crate) fn notify(&mut self, notice: Notice) {
+        self.core.notices.push(notice);
+        self.core.wake = true;
+    }
+
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.core.notices.is_empty()
+    }
+
+    /// See [`Machine::take_wake`](crate::Machine::take_wake).
+    pub fn take_wake(&mut self) -> bool {
+        core::mem::take(&mut self.core.wake)
+    }
+
+    pub(crate) fn wake(&mut self) {
+        self.core.wake = true;
+    }
+
+    /// Whether the server has accepted the connection and it is not being closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.core.open().is_some()
+    }
+
+    /// Whether a transport is open.
+    pub(crate) fn has_transport(&self) -> bool {
+        self.core.connection.is_some()
+    }
+
+    /// Whether the server has accepted this connection, closing or not.
+    pub(crate) fn was_accepted(&self) -> bool {
+        self.core.connection.as_ref().is_some_and(|c| c.phase == Phase::Open)
+    }
+
+    /// Operations that have not ended.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        usize::from(self.core.order.len).saturating_add(usize::from(self.core.flushing.len))
+    }
+
+    /// A PINGREQ is sent now, unless one is on its way.
+    pub fn request_ping(&mut self) {
+        self.core.request_ping();
+    }
+
+    /// See [`Machine::set_wall_clock`](crate::Machine::set_wall_clock).
+    pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
+        self.core.wall_clock = Some((now, unix_ms));
+    }
+
+    pub(crate) fn unix_ms(&self, now: Instant) -> Option<u64> {
+        self.core.unix_ms(now)
+    }
+}
+
+/// The largest packet there is: four bytes of length and the fixed header's first.
+const MAX_PACKET: u64 = 268_435_455 + 5;
+/// Subscriptions count in no class.
+const NO_CLASS: u8 = u8::MAX;
