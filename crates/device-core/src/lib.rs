@@ -39,7 +39,12 @@ mod time;
 
 pub use client::Client;
 pub use config::{Backoff, CLASSES, ClassLimits, Config, OnSessionLoss, WhenFull};
-pub use device::*;
+#[cfg(feature = "alloc")]
+pub use device::HeapTables;
+pub use device::{
+    Command, CommandId, CommandSpec, CommandToken, Counters, Device, DeviceConfig, DeviceEvent, Entry, FixedTables,
+    Identity, MessageError, NameError, Profile, Retry, Secret, SpecError, Suffix, Tables, validate_profile,
+};
 pub use error::{Failure, ProtocolError, PublishError, Security, SubscribeError};
 pub use event::{
     AckToken, Actions, Attempt, Blocked, DisconnectReason, DropReason, Event, Message, MessageKey, Notice, Outcome,

@@ -213,7 +213,7 @@ impl<S: Storage> Client<S> {
     /// The attempt is over before a connection stood.
     fn attempt_failed(&mut self, now: Instant, reason: DisconnectReason) {
         let servers = self.session.config().servers.max(1);
-        self.server = self.server.wrapping_add(1) % servers;
+        self.server = self.server.wrapping_add(1).checked_rem(servers).unwrap_or(0);
         // A server that is away explains short connections before it: this is no twin that pushes us out.
         self.short = 0;
         self.retry(now, reason, lane(reason));
@@ -237,7 +237,7 @@ impl<S: Storage> Client<S> {
             }
             None => {
                 let servers = self.session.config().servers.max(1);
-                self.server = self.server.wrapping_add(1) % servers;
+                self.server = self.server.wrapping_add(1).checked_rem(servers).unwrap_or(0);
             }
         }
         self.retry(now, reason, lane);

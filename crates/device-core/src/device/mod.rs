@@ -1,23 +1,23 @@
 //! The Lua device protocol: a device that runs each command once, answers it, fires triggers and comes back.
 
-mod bodies;
+pub mod bodies;
 mod busy;
-mod commands;
+pub mod commands;
 mod config;
 mod entry;
 mod event;
-mod identity;
+pub mod identity;
 mod inbound;
 mod machine;
-mod message;
+pub mod message;
 mod presence;
-mod profile;
-mod secret;
+pub mod profile;
+pub mod secret;
 mod short;
 mod source;
-mod suffix;
-mod tables;
-mod timestamp;
+pub mod suffix;
+pub mod tables;
+pub mod timestamp;
 mod trigger;
 
 pub use commands::{CommandToken, Counters, FinishError, TTL_MS};
@@ -129,10 +129,10 @@ impl<S: Storage, D: Tables> Device<S, D> {
         token: CommandToken,
         result: Result<&[u8], &str>,
     ) -> Result<(), PublishError> {
-        if let Ok(data) = result {
-            if !data.is_empty() {
-                crate::json::validate(data).map_err(|e| PublishError::NotJson { at: e.at as usize })?;
-            }
+        if let Ok(data) = result
+            && !data.is_empty()
+        {
+            crate::json::validate(data).map_err(|e| PublishError::NotJson { at: e.at })?;
         }
         let Some(id) = self.commands.id(token).and_then(CommandId::new) else {
             return Err(PublishError::UnknownCommand);

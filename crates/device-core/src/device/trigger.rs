@@ -97,7 +97,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
         }
         let payload = Some(payload).filter(|payload| !payload.is_empty());
         if let Some(payload) = payload {
-            crate::json::validate(payload).map_err(|e| PublishError::NotJson { at: e.at as usize })?;
+            crate::json::validate(payload).map_err(|e| PublishError::NotJson { at: e.at })?;
         }
         let fill = |window: &mut Window<'_>| bodies::trigger(name, payload, window);
         let mut count = Window::count();
@@ -113,19 +113,19 @@ impl<S: Storage, D: Tables> Device<S, D> {
 
     /// Lets the oldest trigger go, when none is on its way.
     pub(super) fn next_trigger(&mut self) {
-        if self.lane == Lane::Free {
-            if let Some(key) = self.client.session_mut().first_parked(CLASS) {
-                self.client.session_mut().park(key, false);
-                self.lane = Lane::Sending { key };
-            }
+        if self.lane == Lane::Free
+            && let Some(key) = self.client.session_mut().first_parked(CLASS)
+        {
+            self.client.session_mut().park(key, false);
+            self.lane = Lane::Sending { key };
         }
     }
 
     pub(super) fn run_triggers(&mut self, now: Instant) {
-        if self.client.is_connected() {
-            if let Some(key) = self.lane.run(now, self.config.trigger_ack_timeout) {
-                self.client.session_mut().notify(Notice::TriggerTimeout { key });
-            }
+        if self.client.is_connected()
+            && let Some(key) = self.lane.run(now, self.config.trigger_ack_timeout)
+        {
+            self.client.session_mut().notify(Notice::TriggerTimeout { key });
         }
         self.next_trigger();
     }

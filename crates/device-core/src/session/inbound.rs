@@ -50,10 +50,10 @@ impl Core {
         }
         if blocked {
             c.blocked_since.get_or_insert(now);
-        } else if let Some(since) = c.blocked_since.take() {
-            if let Ping::Awaited { deadline, .. } = &mut c.ping {
-                *deadline = *deadline + now.since(since);
-            }
+        } else if let Some(since) = c.blocked_since.take()
+            && let Ping::Awaited { deadline, .. } = &mut c.ping
+        {
+            *deadline = *deadline + now.since(since);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{ProtocolError, PublishError, Security, SubscribeError};
 use mqtt_device_proto::{QoS, SubscribeOptions, TopicFilter, TopicName};
 use outbound::Request;
 use slot::{Body, Kind, Owner, Text};
-use state::{Connection, Core, Phase};
+use state::{Connection, Core};
 
 /// One MQTT session on a storage.
 ///
@@ -134,7 +134,7 @@ impl<S: Storage> Session<S> {
         len: usize,
         fill: &dyn Fn(&mut Window<'_>),
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &|| Body::Arena, len, len, fill, Owner::App)
+        self.accept_publication(now, publication, &NewBody::Copied(len, fill), Owner::App)
     }
 
     /// Accepts a publication whose payload is kept by handle and never copied.
@@ -147,8 +147,7 @@ impl<S: Storage> Session<S> {
         publication: &Publication<'_>,
         payload: S::Payload,
     ) -> Result<MessageKey, PublishError> {
-        let len = payload.as_ref().len();
-        self.accept_publication(now, publication, &|| Body::Owned(payload.clone()), len, 0, &|_| (), Owner::App)
+        self.accept_publication(now, publication, &NewBody::Owned(payload), Owner::App)
     }
 
     /// Accepts a publication whose payload the source writes when it is sent.
@@ -161,7 +160,7 @@ impl<S: Storage> Session<S> {
         publication: &Publication<'_>,
         body: BodyToken,
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &|| Body::Source(body), 0, 0, &|_| (), Owner::App)
+        self.accept_publication(now, publication, &NewBody::Source(body), Owner::App)
     }
 
     /// The same for the layer above: it may use reserved slots, and its outcome comes by `take_inner_outcome`.
@@ -173,17 +172,14 @@ impl<S: Storage> Session<S> {
         tell: bool,
     ) -> Result<MessageKey, PublishError> {
         let owner = if tell { Owner::Inner } else { Owner::Nobody };
-        self.accept_publication(now, publication, &|| Body::Source(body), 0, 0, &|_| (), owner)
+        self.accept_publication(now, publication, &NewBody::Source(body), owner)
     }
 
     fn accept_publication(
         &mut self,
         now: Instant,
         publication: &Publication<'_>,
-        body: &dyn Fn() -> Body<S::Payload>,
-        len: usize,
-        copied: usize,
-        fill: &dyn Fn(&mut Window<'_>),
+        body: &NewBody<'_, S::Payload>,
         owner: Owner,
     ) -> Result<MessageKey, PublishError> {
         let Publication { topic, qos, retain, ttl, class } = *publication;
@@ -196,6 +192,11 @@ impl<S: Storage> Session<S> {
                 (Text::Arena(u16::try_from(name.len()).unwrap_or(u16::MAX)), name.as_bytes())
             }
             PublicationTopic::Token(token) => (Text::Source(token), &[][..]),
+        };
+        let (len, copied) = match body {
+            NewBody::Copied(len, _) => (*len, *len),
+            NewBody::Owned(payload) => (payload.as_ref().len(), 0),
+            NewBody::Source(_) => (0, 0),
         };
         // Fixed header, topic length, packet identifier.
         let total = (len as u64).saturating_add(name.len() as u64).saturating_add(9);
@@ -211,18 +212,19 @@ impl<S: Storage> Session<S> {
             text,
             name,
             len: copied,
-            fill,
-            body: body(),
+            fill: if let NewBody::Copied(_, fill) = body { *fill } else { &|_| () },
+            body: match body {
+                NewBody::Copied(..) => Body::Arena,
+                NewBody::Owned(payload) => Body::Owned(payload.clone()),
+                NewBody::Source(token) => Body::Source(*token),
+            },
             class,
             ttl,
             owner,
         };
         self.accept(now, request).map_err(|short| {
-            if short.arena > self.storage.parts().arena.len() {
-                PublishError::NoRoom { needed: kept }
-            } else {
-                PublishError::Full
-            }
+            let arena = self.storage.parts().arena.len();
+            if short.arena > arena { PublishError::NoRoom { needed: kept } } else { PublishError::Full }
         })
     }
 
@@ -312,10 +314,10 @@ impl<S: Storage> Session<S> {
 
     /// Names a held message, so that several can be acknowledged as one.
     pub(crate) fn tag(&mut self, token: AckToken, tag: u32) {
-        if token.connection == self.core.connections {
-            if let Some(c) = &mut self.core.connection {
-                c.ring.tag(self.storage.parts().inbound, token.sequence, tag);
-            }
+        if token.connection == self.core.connections
+            && let Some(c) = &mut self.core.connection
+        {
+            c.ring.tag(self.storage.parts().inbound, token.sequence, tag);
         }
     }
 
@@ -453,11 +455,6 @@ impl<S: Storage> Session<S> {
         self.core.connection.is_some()
     }
 
-    /// Whether the server has accepted this connection, closing or not.
-    pub(crate) fn was_accepted(&self) -> bool {
-        self.core.connection.as_ref().is_some_and(|c| c.phase == Phase::Open)
-    }
-
     /// Operations that have not ended.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -473,10 +470,14 @@ impl<S: Storage> Session<S> {
     pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
         self.core.wall_clock = Some((now, unix_ms));
     }
+}
 
-    pub(crate) fn unix_ms(&self, now: Instant) -> Option<u64> {
-        self.core.unix_ms(now)
-    }
+/// The body of a publication that is being accepted.
+enum NewBody<'a, P> {
+    /// So many bytes, written into the arena.
+    Copied(usize, &'a dyn Fn(&mut Window<'_>)),
+    Owned(P),
+    Source(BodyToken),
 }
 
 /// The largest packet there is: four bytes of length and the fixed header's first.

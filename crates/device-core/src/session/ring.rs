@@ -68,10 +68,10 @@ impl Ring {
 
     /// Gives a message the name under which the layer above knows it.
     pub(crate) fn tag(&mut self, slots: &mut [InSlot], sequence: u32, tag: u32) {
-        if sequence.wrapping_sub(self.first) < self.len {
-            if let Some(slot) = self.slot(slots, sequence) {
-                slot.tag = tag;
-            }
+        if sequence.wrapping_sub(self.first) < self.len
+            && let Some(slot) = self.slot(slots, sequence)
+        {
+            slot.tag = tag;
         }
     }
 

@@ -85,11 +85,11 @@ impl Core {
 
     /// Sends a PINGREQ now, unless one is on its way: its answer confirms what was sent before.
     pub(crate) fn request_ping(&mut self) {
-        if self.open().is_some_and(|c| c.ping == Ping::Idle) {
-            if let Some(c) = &mut self.connection {
-                c.ping = Ping::Due;
-                self.wake = true;
-            }
+        if self.open().is_some_and(|c| c.ping == Ping::Idle)
+            && let Some(c) = &mut self.connection
+        {
+            c.ping = Ping::Due;
+            self.wake = true;
         }
     }
 }

@@ -211,10 +211,10 @@ impl Core {
 
     /// Notes on the connection what was written, unless it did not fit.
     fn after<P>(&mut self, step: Step<P>, note: impl FnOnce(&mut Connection)) -> Step<P> {
-        if !matches!(step, Step::Full) {
-            if let Some(c) = &mut self.connection {
-                note(c);
-            }
+        if !matches!(step, Step::Full)
+            && let Some(c) = &mut self.connection
+        {
+            note(c);
         }
         step
     }
@@ -382,10 +382,10 @@ impl Core {
         c.flushed = c.flushed.saturating_add(n as u64).min(c.taken);
         c.last_flushed = now;
         c.writing_since = (c.flushed < c.taken).then_some(now);
-        if let Ping::Taken { start, end } = c.ping {
-            if end <= c.flushed {
-                c.ping = Ping::Awaited { start, since: now, deadline: now + self.config.pong_timeout };
-            }
+        if let Ping::Taken { start, end } = c.ping
+            && end <= c.flushed
+        {
+            c.ping = Ping::Awaited { start, since: now, deadline: now + self.config.pong_timeout };
         }
         let flushed = c.flushed;
         while let Some(slot) = p.out.get(usize::from(self.flushing.first)) {
