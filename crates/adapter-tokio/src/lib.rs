@@ -33,6 +33,7 @@
 
 mod client;
 mod completions;
+mod describe;
 mod device;
 pub mod driver;
 mod endpoint;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use mqtt_device_core::{
-    AckToken, Credentials, Event, MessageKey, NoRoom, Notice, Outcome, Oversize, Source, Subscription, Window,
+    AckToken, Credentials, Event, MessageKey, NoRoom, Notice, Outcome, Oversize, Source, Subscription,
 };
-use mqtt_device_proto::{QoS, TopicFilter, TopicName};
+use mqtt_device_proto::{QoS, TopicFilter};
 
 use super::messages::Waiting;
 use super::{ClientEvent, Machine, Message, Will};
@@ -25,8 +25,8 @@ pub(super) struct ClientSource {
     pub(super) subscriptions: Vec<(String, QoS)>,
 }
 
-impl AsRef<dyn Source> for ClientSource {
-    fn as_ref(&self) -> &(dyn Source + 'static) {
+impl AsRef<dyn Source + Send + Sync> for ClientSource {
+    fn as_ref(&self) -> &(dyn Source + Send + Sync + 'static) {
         self
     }
 }

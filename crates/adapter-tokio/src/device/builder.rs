@@ -32,7 +32,7 @@ pub struct DeviceBuilder {
     config: Config,
     device: DeviceConfig,
     limits: HeapLimits,
-    tables: (usize, usize),
+    tables: (usize, usize, usize),
     queue: usize,
     connect_within: Duration,
 }
@@ -58,7 +58,7 @@ impl DeviceBuilder {
             config,
             device: DeviceConfig::default(),
             limits: HeapLimits::default(),
-            tables: (1000, 64 * 1024),
+            tables: (1000, 64 * 1024, 4 << 20),
             queue: 1024,
             connect_within: Duration::from_secs(60),
         }
@@ -128,10 +128,10 @@ impl DeviceBuilder {
         self
     }
 
-    /// How many commands are remembered (1000), so that none is run twice, and how many bytes the answer to one may
-    /// have (64 KiB).
-    pub fn tables(mut self, commands: usize, response: usize) -> Self {
-        self.tables = (commands, response);
+    /// How many commands are remembered (1000), so that none is run twice, how many bytes the answer to one may have
+    /// (64 KiB), and how many all remembered answers together (4 MiB).
+    pub fn tables(mut self, commands: usize, response: usize, responses: usize) -> Self {
+        self.tables = (commands, response, responses);
         self
     }
 
@@ -172,7 +172,7 @@ impl DeviceBuilder {
             self.handlers.timeouts.extend(command.time_limit());
         }
         let span = tracing::info_span!("device", agent = identity.agent(), device = identity.device());
-        let tables = HeapTables::new(self.tables.0, self.tables.1);
+        let tables = HeapTables::new(self.tables.0, self.tables.1, self.tables.2);
         let machine = Machine::new(self.config, self.device, identity, Heap::new(self.limits), tables);
         let handle = Handle::new(machine);
         let events = Arc::new(Fanout::new(self.queue));

@@ -73,34 +73,34 @@ impl Input {
         self.blocked = false;
         loop {
             self.cut();
-            let shared = self.frame.take();
-            let bytes = shared.as_deref().unwrap_or(&self.buffer);
+            let bytes = self.frame.as_deref().unwrap_or(&self.buffer);
             if bytes.is_empty() {
-                break;
+                return progress;
             }
-            // The guard ends with the statement, before the sink runs.
-            let result = handle.0.lock().machine.handle_input(handle.0.now(), bytes);
-            let Ok(Progress { consumed, event, blocked }) = result else {
+            let step = {
+                // The guard ends with the statement, before the sink runs.
+                let result = handle.0.lock().machine.handle_input(handle.0.now(), bytes);
+                result.map(|Progress { consumed, event, blocked }| {
+                    if let Some(event) = event {
+                        sink.event(event, Frame(self.frame.as_ref()));
+                    }
+                    (consumed, blocked.is_some())
+                })
+            };
+            let Ok((consumed, blocked)) = step else {
                 tracing::debug!("protocol error: the rest of the input is dropped");
-                self.deaf = true;
-                self.buffer.clear();
+                *self = Self { deaf: true, ..Self::new(self.limit) };
                 return true;
             };
-            if let Some(event) = event {
-                sink.event(event, Frame(shared.as_ref()));
-            }
-            progress |= consumed > 0;
-            self.blocked = blocked.is_some();
-            match shared {
-                Some(frame) if consumed == 0 => self.frame = Some(frame),
-                Some(_) => {}
-                None => self.advance(consumed),
-            }
+            self.blocked = blocked;
             if consumed == 0 {
-                break;
+                return progress;
+            }
+            progress = true;
+            if self.frame.take().is_none() {
+                self.advance(consumed);
             }
         }
-        progress
     }
 
     /// Cuts a whole large packet off, so that its parts can be shared.
@@ -116,9 +116,7 @@ impl Input {
         if self.skipping > 0 {
             self.skipping = self.skipping.saturating_sub(consumed);
         } else if let Ok(Status::Oversize { total }) = frame_len(&self.buffer, self.limit()) {
-            if consumed > 0 {
-                self.skipping = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(consumed);
-            }
+            self.skipping = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(consumed);
         }
         self.buffer.advance(consumed);
         if self.buffer.is_empty() && self.buffer.capacity() > 4 * CHUNK {
