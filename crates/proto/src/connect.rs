@@ -208,10 +208,10 @@ impl<'b> Connect<'b> {
 #[inline]
 fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeError> {
     let at = reader.position();
-    if reader.binary()? != version.protocol_name().as_bytes() {
+    let (name, level) = (reader.binary()?, reader.u8()?);
+    if name != version.protocol_name().as_bytes() {
         return Err(reader.fault_at(at, DecodeErrorKind::BadProtocolName));
     }
-    let level = reader.u8()?;
     if level != version.level() {
         return Err(reader.fault_back(1, DecodeErrorKind::BadProtocolLevel(level)));
     }

@@ -117,11 +117,11 @@ fn read<'b>(
         if !reader.is_empty() {
             reason = ReasonCode::new(reader.u8()?);
         }
-        if !reason.is_listed_in(packet, Some(sender)) {
-            return Err(reader.fault_at(at, DecodeErrorKind::BadReasonCode(reason.as_u8())));
-        }
         if !reader.is_empty() {
             properties = Properties::read(reader, version, place(packet), sender)?;
+        }
+        if !reason.is_listed_in(packet, Some(sender)) {
+            return Err(reader.fault_at(at, DecodeErrorKind::BadReasonCode(reason.as_u8())));
         }
     }
     reader.finish()?;

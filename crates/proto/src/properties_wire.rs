@@ -72,10 +72,10 @@ fn check_set(set: &mut Reader<'_>, place: Places, sender: Role) -> Result<(), De
         if seen.is_repeated(id, place) {
             return Err(set.fault_at(at, DecodeErrorKind::DuplicateProperty(id)));
         }
+        check_value(set, id)?;
         if is_misdirected(id, place, sender) {
             return Err(set.fault_at(at, DecodeErrorKind::PropertyWrongDirection(id)));
         }
-        check_value(set, id)?;
     }
     if seen.lacks_method() {
         return Err(set.fault_at(start, DecodeErrorKind::NoAuthenticationMethod));

@@ -6,8 +6,8 @@ use crate::error::{DecodeError, DecodeErrorKind};
 #[cfg(feature = "v5")]
 use crate::frame::Varint;
 use crate::text::{self, BadText, Marks};
-use crate::topic::{self, TopicName};
-use crate::types::{PacketId, PacketType, Version};
+use crate::topic::TopicName;
+use crate::types::{PacketId, PacketType};
 
 /// What is left of a packet's body.
 #[derive(Clone)]
@@ -144,15 +144,6 @@ impl<'b> Reader<'b> {
         }
         let wildcard = bytes.iter().position(|byte| matches!(byte, b'+' | b'#')).unwrap_or(0);
         self.fault_back(bytes.len().wrapping_sub(wildcard), DecodeErrorKind::WildcardInTopicName)
-    }
-
-    /// Checks a topic filter without keeping it; the answer is whether it is a shared one.
-    #[inline]
-    pub(crate) fn check_filter(&mut self, version: Version) -> Result<bool, DecodeError> {
-        let (bytes, marks) = self.check_string()?;
-        let shared = topic::check_filter(bytes, marks)
-            .and_then(|()| if version.has_properties() { topic::check_share(bytes) } else { Ok(false) });
-        shared.map_err(|error| self.fault_back(bytes.len(), error.into()))
     }
 
     /// The body must be used up.

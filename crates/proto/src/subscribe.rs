@@ -7,7 +7,8 @@ use crate::packet::encoding;
 use crate::properties::Properties;
 use crate::property::Places;
 use crate::reader::Reader;
-use crate::topic::TopicFilter;
+use crate::text::Marks;
+use crate::topic::{self, TopicFilter};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::writer::{Writer, binary_len};
 
@@ -128,9 +129,10 @@ impl<'b> Subscribe<'b> {
             return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
         }
         while !reader.is_empty() {
-            let shared = reader.check_filter(version)?;
-            let options = SubscribeOptions::from_u8(reader.u8()?, version);
-            match options {
+            let filter = reader.check_string()?;
+            let options = reader.u8()?;
+            let shared = check_rules(reader, filter, 1, version)?;
+            match SubscribeOptions::from_u8(options, version) {
                 Ok(options) if options.no_local && shared => {
                     return Err(reader.fault_back(1, DecodeErrorKind::NoLocalOnShared));
                 }
@@ -186,7 +188,8 @@ impl<'b> Unsubscribe<'b> {
             return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
         }
         while !reader.is_empty() {
-            reader.check_filter(version)?;
+            let filter = reader.check_string()?;
+            check_rules(reader, filter, 0, version)?;
         }
         Ok(Self { packet_id, properties, filters: TopicFilters(Repr::Wire(filters)) })
     }
@@ -213,6 +216,19 @@ impl<'b> Unsubscribe<'b> {
 }
 
 encoding!(Unsubscribe);
+
+/// The rules of a filter that stands `behind` bytes before the reader's place. The answer is whether it is shared.
+#[inline]
+fn check_rules(
+    reader: &Reader<'_>,
+    (filter, marks): (&[u8], Marks),
+    behind: usize,
+    version: Version,
+) -> Result<bool, DecodeError> {
+    topic::check_filter(filter, marks)
+        .and_then(|()| if version.has_properties() { topic::check_share(filter) } else { Ok(false) })
+        .map_err(|error| reader.fault_back(filter.len().wrapping_add(behind), error.into()))
+}
 
 /// Whether the filter is a shared subscription of this version, and a well-formed one.
 fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, EncodeError> {

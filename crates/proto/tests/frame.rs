@@ -1,0 +1,119 @@
+//! `frame_len` and the first bytes of packets.
+
+mod common;
+
+use common::frame;
+use mqtt_device_proto::{Connect, DecodeErrorKind, PublishHead, QoS, Status, Version, frame_len};
+
+#[test]
+fn an_incomplete_packet_is_a_status() {
+    assert_eq!(frame_len(&[], 100), Ok(Status::Partial { need: 1 }));
+    assert_eq!(frame_len(&[0x30], 100), Ok(Status::Partial { need: 2 }));
+    assert_eq!(frame_len(&[0x30, 5], 100), Ok(Status::Partial { need: 7 }));
+    assert_eq!(frame_len(&[0x30, 5, 0, 1, b'a', 1], 100), Ok(Status::Partial { need: 7 }));
+    assert_eq!(frame_len(&[0x30, 5, 0, 1, b'a', 1, 2], 100), Ok(Status::Complete(7)));
+    assert_eq!(frame_len(&[0x30, 5, 0, 1, b'a', 1, 2, 0xFF], 100), Ok(Status::Complete(7)));
+    assert_eq!(frame_len(&[0x30, 0x80], 100), Ok(Status::Partial { need: 3 }));
+    assert_eq!(frame_len(&[0x30, 0x80, 0x80], 100), Ok(Status::Partial { need: 4 }));
+    assert_eq!(frame_len(&[0x30, 0x80, 0x80, 0x80], 100), Ok(Status::Partial { need: 5 }));
+}
+
+#[test]
+fn every_length_of_a_length() {
+    for (bytes, total) in [
+        (&[0x30, 0x7F][..], 129),
+        (&[0x30, 0x80, 0x01], 131),
+        (&[0x30, 0xFF, 0x7F], 16_386),
+        (&[0x30, 0x80, 0x80, 0x01], 16_388),
+        (&[0x30, 0xFF, 0xFF, 0x7F], 2_097_155),
+        (&[0x30, 0x80, 0x80, 0x80, 0x01], 2_097_157),
+        (&[0x30, 0xFF, 0xFF, 0xFF, 0x7F], 268_435_460),
+    ] {
+        let need = usize::try_from(total).unwrap();
+        assert_eq!(frame_len(bytes, u32::MAX), Ok(Status::Partial { need }));
+        assert_eq!(frame_len(bytes, total), Ok(Status::Partial { need }));
+        assert_eq!(frame_len(bytes, total - 1), Ok(Status::Oversize { total }));
+    }
+}
+
+#[test]
+fn the_limit_counts_the_whole_packet_even_when_it_is_there() {
+    let bytes = frame("30 .. <a> 'x'");
+    assert_eq!(frame_len(&bytes, 6), Ok(Status::Complete(6)));
+    assert_eq!(frame_len(&bytes, 5), Ok(Status::Oversize { total: 6 }));
+}
+
+#[test]
+fn what_no_packet_begins_with_is_refused_at_once() {
+    let kind = |bytes: &[u8]| frame_len(bytes, 100).map_err(|error| (error.kind, error.at));
+    assert_eq!(kind(&[0x00]), Err((DecodeErrorKind::ReservedPacketType, 0)));
+    assert_eq!(kind(&[0x36]), Err((DecodeErrorKind::BadQoS, 0)));
+    assert_eq!(kind(&[0x38]), Err((DecodeErrorKind::DupWithQoS0, 0)));
+    assert_eq!(kind(&[0x60]), Err((DecodeErrorKind::ReservedFlags, 0)));
+    assert_eq!(kind(&[0xC1]), Err((DecodeErrorKind::ReservedFlags, 0)));
+    assert_eq!(kind(&[0xC0, 0x80, 0x80, 0x80, 0x80]), Err((DecodeErrorKind::VarintTooLong, 1)));
+    if cfg!(feature = "v5") {
+        assert_eq!(kind(&[0xF0]), Ok(Status::Partial { need: 2 }));
+    } else {
+        assert_eq!(kind(&[0xF0]), Err((DecodeErrorKind::ReservedPacketType, 0)));
+    }
+    // All 256: no first byte is refused that some version allows, and none accepted that no version does.
+    for first in 0..=255u8 {
+        let legal = match first >> 4 {
+            0 => false,
+            3 => first & 6 != 6 && first & 0xE != 8,
+            6 | 8 | 10 => first & 7 == 2,
+            15 => cfg!(feature = "v5") && first == 0xF0,
+            _ => first & 0xF == 0,
+        };
+        assert_eq!(frame_len(&[first], 100).is_ok(), legal, "{first:02x}");
+    }
+}
+
+#[test]
+fn the_head_of_a_message_that_is_not_all_there() {
+    // A mebibyte is announced; 20 bytes are here.
+    let bytes = frame("3D 808040 <log/a> 1234 'payload'");
+    let head = PublishHead::decode(&bytes, Version::V311).unwrap().unwrap();
+    assert_eq!((head.topic.as_str(), head.packet_id.map(|id| id.get())), ("log/a", Some(0x1234)));
+    assert_eq!((head.qos, head.dup, head.retain), (QoS::ExactlyOnce, true, true));
+    assert_eq!((head.total, head.len), (1_048_576 + 4, 13));
+    for len in 0..13 {
+        assert_eq!(PublishHead::decode(&bytes[..len], Version::V311), Ok(None), "{len}");
+    }
+
+    let kind = |text: &str| {
+        let bytes = frame(text);
+        PublishHead::decode(&bytes, Version::V311).map(drop).map_err(|error| (error.kind, error.at))
+    };
+    assert_eq!(kind("C0 00"), Err((DecodeErrorKind::WrongDirection, 0)));
+    assert_eq!(kind("30 7F <a+>"), Err((DecodeErrorKind::WildcardInTopicName, 5)));
+    assert_eq!(kind("30 7F <>"), Err((DecodeErrorKind::EmptyTopicName, 2)));
+    assert_eq!(kind("32 7F <a> 0000"), Err((DecodeErrorKind::ZeroPacketId, 5)));
+    // The packet ends before its head does: no more will come.
+    assert_eq!(kind("32 04 <a> 00"), Err((DecodeErrorKind::FieldTruncated, 5)));
+    assert_eq!(kind("32 04 <a> 00 00 00"), Err((DecodeErrorKind::FieldTruncated, 5)));
+}
+
+#[test]
+fn the_version_of_a_connect() {
+    let version = |text: &str| Connect::version(&frame(text)).map_err(|error| (error.kind, error.at));
+    assert_eq!(version("10 .. <MQIsdp> 03 02 000A <p>"), Ok(Some(Version::V31)));
+    assert_eq!(version("10 .. <MQTT> 04 02 000A <p>"), Ok(Some(Version::V311)));
+    assert_eq!(version("10 7F <MQTT> 04"), Ok(Some(Version::V311)));
+    assert_eq!(version("10 7F <MQTT>"), Ok(None));
+    assert_eq!(version("10 7F 00"), Ok(None));
+    assert_eq!(version("10"), Ok(None));
+    assert_eq!(version(""), Ok(None));
+    assert_eq!(version("10 .. <MQTT>"), Err((DecodeErrorKind::FieldTruncated, 2)));
+    assert_eq!(version("10 .. <MQTT> 06"), Err((DecodeErrorKind::BadProtocolLevel(6), 8)));
+    assert_eq!(version("10 .. <MQTT> 03"), Err((DecodeErrorKind::BadProtocolLevel(3), 8)));
+    assert_eq!(version("10 .. <MQIsdp> 83"), Err((DecodeErrorKind::BadProtocolLevel(0x83), 10)));
+    assert_eq!(version("10 .. <HTTP> 04"), Err((DecodeErrorKind::BadProtocolName, 2)));
+    assert_eq!(version("C0 00"), Err((DecodeErrorKind::WrongDirection, 0)));
+    assert_eq!(version("11 00"), Err((DecodeErrorKind::ReservedFlags, 0)));
+    #[cfg(feature = "v5")]
+    assert_eq!(version("10 .. <MQTT> 05"), Ok(Some(Version::V5)));
+    #[cfg(not(feature = "v5"))]
+    assert_eq!(version("10 .. <MQTT> 05"), Err((DecodeErrorKind::BadProtocolLevel(5), 8)));
+}
