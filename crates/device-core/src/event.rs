@@ -197,7 +197,7 @@ pub struct Actions {
     pub connect: Option<Attempt>,
     /// Commit what changed up to here (durability).
     pub store: Option<Ticket>,
-    /// The next `take_transmit` yields bytes.
+    /// The next `take_transmit` yields bytes; or, where credentials must not go over this transport, `close`.
     pub transmit: bool,
     /// Close the transport (or give up opening it), then call `disconnected`.
     pub close: bool,

@@ -166,12 +166,11 @@ mod heap {
                 return false;
             }
             // Doubling keeps the number of moves logarithmic; the limit keeps it bounded.
-            let arena = arena.max((self.arena.len() * 2).min(self.limits.arena));
-            if arena > self.arena.len() && arena > 0 {
-                self.arena.resize(arena, 0);
+            if arena > self.arena.len() {
+                self.arena.resize(arena.max(self.arena.len().saturating_mul(2).min(self.limits.arena)), 0);
             }
-            let out = if out > self.out.len() { out.max((self.out.len() * 2).min(self.limits.out)) } else { out };
             if out > self.out.len() {
+                let out = out.max(self.out.len().saturating_mul(2).min(self.limits.out));
                 self.out.resize_with(out, || OutSlot::EMPTY);
             }
             true

@@ -8,7 +8,7 @@ use mqtt_device_proto::QoS;
 
 const QOS1: QoS = QoS::AtLeastOnce;
 
-fn id(n: impl std::fmt::Display) -> CommandId {
+fn id(n: impl core::fmt::Display) -> CommandId {
     CommandId::new(&format!("command-{n}")).expect("valid")
 }
 
@@ -332,7 +332,7 @@ fn the_least_room_holds_that_error_for_the_longest_id() {
 fn a_body_that_writes_something_else_the_second_time_is_not_kept_in_part() {
     let mut commands = fixed::<1>();
     let token = new(&mut commands, 1);
-    let runs = std::cell::Cell::new(0);
+    let runs = core::cell::Cell::new(0);
     let changing = |out: &mut Window<'_>| {
         runs.set(runs.get() + 1);
         out.string(&"x".repeat(runs.get()));
@@ -389,6 +389,10 @@ fn a_command_that_may_have_run_or_was_acknowledged_cannot_be_aborted() {
         assert!(!commands.abort(token));
     }
     assert_eq!(commands.len(), 4);
+    commands.connection_lost();
+    commands.resumed(true);
+    assert_eq!(commands.receive(&id(1), 0, QOS1), Ok(Received::Executing(acked)));
+    assert!(!commands.abort(acked), "it ran on the last connection");
 }
 
 #[test]
@@ -449,6 +453,19 @@ fn a_redelivery_is_held_from_its_own_receipt_on() {
     assert_eq!(commands.oldest_held(), Some((token, 60_000)));
     assert!(commands.receive(&id(1), 70_000, QOS1).is_ok());
     assert_eq!(commands.oldest_held(), Some((token, 60_000)), "the first of two that are held counts");
+}
+
+#[test]
+fn of_held_acks_the_one_that_waits_longest_is_the_oldest_not_the_oldest_command() {
+    let mut commands = fixed::<2>();
+    let old = new(&mut commands, 1);
+    commands.connection_lost();
+    commands.resumed(true);
+    let waits = new(&mut commands, 2);
+    assert!(commands.receive(&id(1), 100, QOS1).is_ok());
+    assert_eq!(commands.oldest_held(), Some((waits, 2)));
+    assert!(commands.ack_early(waits));
+    assert_eq!(commands.oldest_held(), Some((old, 100)));
 }
 
 #[test]

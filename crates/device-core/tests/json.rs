@@ -170,7 +170,7 @@ fn members_are_lent_as_slices_of_the_document() {
         [("a".into(), b"[ 1, 2 ]", 9), ("b".into(), br#"{"c":"d"}"#, 23), ("e".into(), b"null", 38)];
     assert_eq!(members, expected.to_vec());
     for (_, raw, at) in members {
-        assert!(std::ptr::eq(raw, &json[at..at + raw.len()]));
+        assert!(core::ptr::eq(raw, &json[at..at + raw.len()]));
     }
     let inner = object.get("b").and_then(Value::as_object).expect("an object");
     let c = inner.get("c").expect("c");
@@ -293,7 +293,7 @@ fn numbers_are_written_in_digits() {
 }
 
 fn body(window: &mut Window<'_>) {
-    use std::fmt::Write as _;
+    use core::fmt::Write as _;
     window.raw(b"{\"a\":");
     window.string("x\u{1}\"y");
     window.raw(b",\"b\":");

@@ -6,141 +6,18 @@
 //!
 //! Each is linear in the number of entries (a token finds its entry at once), and none is called per byte.
 
-use core::fmt;
-
 use mqtt_device_proto::QoS;
 
 use super::bodies::response_error;
 use super::entry::{Ack, Entry, Run};
 use super::message::CommandId;
+use super::received::TooLarge;
+pub use super::received::{CommandToken, Counters, Executing, FinishError, Full, Received};
 use super::tables::Tables;
 use crate::json::Window;
 
 /// How long a command that is done is remembered, in milliseconds of connected time: as the official clients do.
 pub const TTL_MS: u64 = 5 * 60 * 1000;
-
-/// Names one command that was received; it outlives neither the entry nor its memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CommandToken {
-    index: u16,
-    /// The low half of the entry's `born`: 2³² commands pass before a forgotten token could name another.
-    generation: u32,
-}
-
-impl CommandToken {
-    /// The place in the table. While its command executes or its response is lent, no other command has it:
-    /// [`Commands::token_at`] leads back.
-    #[must_use]
-    pub const fn index(self) -> u16 {
-        self.index
-    }
-}
-
-/// What a delivery of a command means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Received {
-    /// It was not known: run it, and [`finish`](Commands::finish) it.
-    New(CommandToken),
-    /// It is being run: do nothing.
-    Executing(CommandToken),
-    /// It was run: send the [`response`](Commands::response) again.
-    Done(CommandToken),
-}
-
-impl Received {
-    /// The command's token.
-    #[must_use]
-    pub const fn token(self) -> CommandToken {
-        match self {
-            Self::New(token) | Self::Executing(token) | Self::Done(token) => token,
-        }
-    }
-}
-
-/// No entry may be forgotten for another command: answer that the device is busy, and do not run it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Full;
-
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("busy: every command this device can remember may still be delivered again")
-    }
-}
-
-impl core::error::Error for Full {}
-
-/// Why a response was not kept as given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FinishError {
-    /// The token is of a command that is forgotten; nothing changed.
-    Stale,
-    /// The command is answered already; nothing changed.
-    Answered,
-    /// The response has `len` bytes and the table keeps `room`. The command *is* finished, with an error that says so.
-    TooLarge {
-        /// The length of the response.
-        len: u32,
-        /// The most that is kept.
-        room: u32,
-    },
-}
-
-impl fmt::Display for FinishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale => f.write_str("the command is forgotten: its token was kept too long"),
-            Self::Answered => f.write_str("the command is answered already"),
-            Self::TooLarge { len, room } => TooLarge { len: *len, room: *room }.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for FinishError {}
-
-struct TooLarge {
-    len: u32,
-    room: u32,
-}
-
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "response of {} bytes is larger than the {} bytes this device keeps", self.len, self.room)
-    }
-}
-
-/// What happened so far; each counter stays at its maximum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Commands to run.
-    pub new: u32,
-    /// Deliveries of a command that was executing.
-    pub repeated_executing: u32,
-    /// Deliveries of a command that was done.
-    pub repeated_done: u32,
-    /// Commands refused for want of an entry.
-    pub busy: u32,
-    /// Commands forgotten to make room.
-    pub evicted: u32,
-    /// Commands forgotten when their time was over.
-    pub expired: u32,
-    /// Commands acknowledged before they were answered.
-    pub acked_early: u32,
-    /// Responses replaced by an error for their size.
-    pub too_large: u32,
-}
-
-/// A command that executes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Executing<'t> {
-    /// Its token.
-    pub token: CommandToken,
-    /// Its id.
-    pub id: &'t str,
-    /// Since when its PUBACK is held back, by the clock of [`receive`](Commands::receive); `None` when it is not.
-    pub held_since: Option<u64>,
-}
 
 /// The memory of commands on storage `D`.
 #[derive(Clone, Debug)]
@@ -197,7 +74,7 @@ impl<D: Tables> Commands<D> {
             count(&mut self.counters.busy);
             return Err(Full);
         };
-        let token = token(index, begun.born);
+        let token = CommandToken::new(index, begun.born);
         *entry = begun;
         count(&mut self.counters.new);
         Ok(Received::New(token))
@@ -241,7 +118,7 @@ impl<D: Tables> Commands<D> {
     /// The response of a command that is done.
     pub fn response(&self, token: CommandToken) -> Option<&[u8]> {
         let entry = self.entry(token).filter(|entry| entry.run == Run::Done)?;
-        self.tables.response(usize::from(token.index)).get(..entry.response_len)
+        self.tables.response(usize::from(token.index())).get(..entry.response_len)
     }
 
     /// Keeps a response where it is until [`returned`](Self::returned), so that it may be sent from here without a copy;
@@ -327,7 +204,7 @@ impl<D: Tables> Commands<D> {
             let (index, entry) = later.min_by_key(|(_, entry)| entry.born)?;
             after = entry.born;
             let held_since = entry.is_held().then_some(entry.held_since);
-            Some(Executing { token: token(index, entry.born), id: entry.id.as_str(), held_since })
+            Some(Executing { token: CommandToken::new(index, entry.born), id: entry.id.as_str(), held_since })
         })
     }
 
@@ -340,13 +217,13 @@ impl<D: Tables> Commands<D> {
     pub fn oldest_held(&self) -> Option<(CommandToken, u64)> {
         let held = self.occupied().filter(|(_, entry)| entry.is_held());
         let (index, entry) = held.min_by_key(|(_, entry)| (entry.held_since, entry.born))?;
-        Some((token(index, entry.born), entry.held_since))
+        Some((CommandToken::new(index, entry.born), entry.held_since))
     }
 
     /// The token of the command at that place, if there is one.
     pub fn token_at(&self, index: u16) -> Option<CommandToken> {
         let entry = self.tables.entries().get(usize::from(index)).filter(|entry| entry.run != Run::Free)?;
-        Some(token(index, entry.born))
+        Some(CommandToken::new(index, entry.born))
     }
 
     /// The id of a command.
@@ -386,11 +263,11 @@ impl<D: Tables> Commands<D> {
     }
 
     fn entry(&self, token: CommandToken) -> Option<&Entry> {
-        self.tables.entries().get(usize::from(token.index)).filter(|entry| names(token, entry))
+        self.tables.entries().get(usize::from(token.index())).filter(|entry| names(token, entry))
     }
 
     fn entry_mut(&mut self, token: CommandToken) -> Option<&mut Entry> {
-        self.tables.entries_mut().get_mut(usize::from(token.index)).filter(|entry| names(token, entry))
+        self.tables.entries_mut().get_mut(usize::from(token.index())).filter(|entry| names(token, entry))
     }
 
     fn slot(&mut self, index: usize) -> Option<(u16, &mut Entry)> {
@@ -443,7 +320,7 @@ impl<D: Tables> Commands<D> {
         if len > self.tables.response_max() {
             return Err(counted.total());
         }
-        let mut out = Window::new(0, self.tables.response_mut(usize::from(token.index), len));
+        let mut out = Window::new(0, self.tables.response_mut(usize::from(token.index()), len));
         body(&mut out);
         if out.total() != counted.total() || out.filled() != len {
             return Err(out.total());
@@ -456,32 +333,12 @@ impl<D: Tables> Commands<D> {
     }
 }
 
-impl Counters {
-    const fn new() -> Self {
-        Self {
-            new: 0,
-            repeated_executing: 0,
-            repeated_done: 0,
-            busy: 0,
-            evicted: 0,
-            expired: 0,
-            acked_early: 0,
-            too_large: 0,
-        }
-    }
-}
-
-#[allow(clippy::cast_possible_truncation)] // the low half is what is wanted
-const fn token(index: u16, born: u64) -> CommandToken {
-    CommandToken { index, generation: born as u32 }
-}
-
-fn names(token_: CommandToken, entry: &Entry) -> bool {
-    entry.run != Run::Free && token(token_.index, entry.born) == token_
+fn names(token: CommandToken, entry: &Entry) -> bool {
+    entry.run != Run::Free && CommandToken::new(token.index(), entry.born) == token
 }
 
 const fn known(index: u16, entry: &Entry) -> Received {
-    let token = token(index, entry.born);
+    let token = CommandToken::new(index, entry.born);
     match entry.run {
         Run::Done => Received::Done(token),
         _ => Received::Executing(token),

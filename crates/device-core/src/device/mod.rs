@@ -12,6 +12,7 @@ mod machine;
 pub mod message;
 mod presence;
 pub mod profile;
+mod received;
 pub mod secret;
 mod short;
 mod source;

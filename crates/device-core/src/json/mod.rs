@@ -7,12 +7,14 @@
 //!
 //! Nothing recurses and nothing is sized by the peer: nesting is bounded by [`MAX_DEPTH`], everything else by the slice.
 
+mod error;
 mod scan;
 mod string;
 mod value;
 mod write;
 
-pub use scan::{JsonError, JsonErrorKind, MAX_DEPTH, validate};
+pub use error::{JsonError, JsonErrorKind};
+pub use scan::{MAX_DEPTH, validate};
 pub use string::{Chars, JsonStr};
 pub use value::{Members, Object, Value};
 pub use write::Window;

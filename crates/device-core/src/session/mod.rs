@@ -234,12 +234,16 @@ impl<S: Storage> Session<S> {
         request: impl Fn() -> Request<'r, S::Payload>,
     ) -> Result<MessageKey, outbound::Short> {
         self.core.fit(self.storage.out_limit());
-        let accepted = match self.core.accept(&mut self.storage.parts(), now, request()) {
-            Err(short) if self.storage.grow(short.arena, short.slots) => {
-                self.core.accept(&mut self.storage.parts(), now, request())
+        let mut accepted = self.core.accept(&mut self.storage.parts(), now, request());
+        // Slots and bytes may both be short: each is grown once at most.
+        for _ in 0..2 {
+            match &accepted {
+                Err(short) if self.storage.grow(short.arena, short.slots) => {
+                    accepted = self.core.accept(&mut self.storage.parts(), now, request());
+                }
+                _ => break,
             }
-            other => other,
-        };
+        }
         accepted.map(|(key, _)| key)
     }
 

@@ -167,14 +167,9 @@ impl Core {
                 })
             }
             Due::Complete(packet_id) => {
-                let step = plain(
-                    Packet::PubComp(PubComp {
-                        packet_id,
-                        reason: ReasonCode::PACKET_IDENTIFIER_NOT_FOUND,
-                        properties: Properties::EMPTY,
-                    }),
-                    out,
-                );
+                let known = !version.has_properties();
+                let reason = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
+                let step = plain(Packet::PubComp(PubComp { packet_id, reason, properties: Properties::EMPTY }), out);
                 self.after(step, |c| c.owed_comp = None)
             }
             Due::Ping => {
@@ -378,7 +373,7 @@ impl Core {
     }
 
     pub(crate) fn transmitted<P>(&mut self, p: &mut Parts<'_, P>, now: Instant, n: usize) {
-        let Some(c) = &mut self.connection else { return };
+        let Some(c) = self.connection.as_mut().filter(|_| n > 0) else { return };
         c.flushed = c.flushed.saturating_add(n as u64).min(c.taken);
         c.last_flushed = now;
         c.writing_since = (c.flushed < c.taken).then_some(now);
