@@ -1,0 +1,303 @@
+#!/usr/bin/env bash
+# Installs what is missing, then checks the project: all of it, or the named parts.
+# `./ci.sh --help` lists the parts.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'EOF'
+usage: ./ci.sh [PART…] [--long [SECONDS]]
+
+Without a part: all of them, in this order.
+
+  files        rules for the files: length, unsafe code, tests switched off, paths
+  lint         rustfmt, clippy, shellcheck
+  deny         licences, sources and bans of all dependencies (deny.toml)
+  nostd        the core crates for thumbv6m-none-eabi, without an allocator
+  features     the core crates in all combinations of their features
+  docs         rustdoc without a warning, the examples in it run
+  test         every test of the workspace; real brokers and the official client included
+  conformance  the codec on the statements of the standards
+  interop      only the tests against mosquitto and the official Python client
+  fuzz         each target on its corpus, then for ten seconds on new inputs
+  firmware     the images
+  demo         the program's own demo, as a release build
+
+--long makes test, interop and fuzz take their time; with fuzz, SECONDS for each target (3600).
+Needs Rust by rustup; the rest is installed (apt-get, cargo, pip), as root or by sudo.
+EOF
+}
+
+all_parts=(files lint deny nostd features docs test conformance interop fuzz firmware demo)
+
+target_dir=${CARGO_TARGET_DIR:-target}
+logs=$target_dir/ci
+mkdir -p "$logs"
+# The tools of .ci/tools.txt.
+PATH=$PWD/.venv/bin:$PATH
+if [ -n "${CI:-}" ]; then
+    # Nothing is built twice on a fresh clone: no state for the next build, and no full debug information.
+    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_TERM_COLOR=never
+fi
+
+# shellcheck source=.ci/setup.sh
+. .ci/setup.sh
+
+# What the failing step was, said last.
+step=
+part=
+finish() {
+    local status=$?
+    remove_policy
+    [ "$status" -eq 0 ] || printf '\nFAILED in %s%s\n' "${part:-ci.sh}" "${step:+: $step}" >&2
+}
+trap finish EXIT
+
+# run COMMAND…: shown, then run.
+run() {
+    step="$*"
+    printf '$ %s\n' "$step"
+    "$@" </dev/null
+    step=
+}
+
+# check NAME COMMAND…: like run; counted, since the command counts nothing itself.
+check() {
+    local name=$1
+    shift
+    run "$@"
+    printf 'check: %s: ok\n' "$name"
+}
+
+in_project() {
+    local pattern
+    for pattern in "$@"; do
+        compgen -G "$pattern" >/dev/null && return
+    done
+    return 1
+}
+
+not_here_yet() {
+    printf 'not in the project yet: %s\n' "$1"
+}
+
+# features_of CRATE: one a line.
+features_of() {
+    cargo metadata --no-deps --format-version 1 | python3 -c '
+import json, sys
+for package in json.load(sys.stdin)["packages"]:
+    if package["name"] == sys.argv[1]:
+        print("\n".join(sorted(package["features"])))' "$1"
+}
+
+# combinations WORD…: every subset, comma-separated, one a line; the empty one is `-`.
+combinations() {
+    local subsets=("") subset word
+    for word in "$@"; do
+        for subset in "${subsets[@]}"; do
+            subsets+=("${subset:+$subset,}$word")
+        done
+    done
+    for subset in "${subsets[@]}"; do
+        printf '%s\n' "${subset:--}"
+    done
+}
+
+# axes CRATE: those of the features that are built in all combinations which the crate has.
+axes() {
+    features_of "$1" | grep -xE 'v5|qos2|store' || true
+}
+
+part_files() {
+    run .ci/files
+}
+
+part_lint() {
+    rust_component fmt=rustfmt clippy=clippy
+    need shellcheck=shellcheck
+    check rustfmt cargo fmt --all --check
+    ! in_project fuzz/Cargo.toml || check 'rustfmt of fuzz' cargo fmt --manifest-path fuzz/Cargo.toml --check
+    check clippy cargo clippy -q --workspace --all-targets --all-features -- -D warnings
+    check shellcheck shellcheck -x ci.sh .ci/run .ci/files
+}
+
+part_deny() {
+    cargo_tool cargo-deny 0.20.2
+    check 'bans, licences and sources' cargo deny --log-level error --all-features check bans licenses sources
+}
+
+part_nostd() {
+    need_python
+    local triple=thumbv6m-none-eabi crate features
+    local crates=(mqtt-device-proto mqtt-device-core mqtt-device-embedded)
+    rust_target "$triple"
+    check "builds for $triple" cargo build -q --no-default-features --target "$triple" "${crates[@]/#/-p}"
+
+    step='dependencies of mqtt-device-core'
+    local tree
+    tree=$(cargo tree -p mqtt-device-core -e normal --all-features --prefix none)
+    if grep -E '^(tokio|embedded-io)' <<<"$tree"; then
+        die 'mqtt-device-core depends on a runtime or a transport'
+    fi
+    printf 'check: mqtt-device-core knows no runtime and no transport: ok\n'
+
+    # A library that is linked for itself and has no allocator: rustc refuses it as soon as any crate in it
+    # wants one. With every feature that promises to do without.
+    local probe=$logs/no-alloc
+    mkdir -p "$probe/src"
+    cp Cargo.lock "$probe/"
+    {
+        printf '[package]\nname = "no-alloc"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n'
+        printf '[lib]\ncrate-type = ["staticlib"]\n[profile.dev]\npanic = "abort"\n[dependencies]\n'
+        local path
+        for crate in "${crates[@]}"; do
+            path=$(dirname "$(grep -lxF "name = \"$crate\"" crates/*/Cargo.toml)")
+            features=$(features_of "$crate" | grep -xE 'v5|qos2|store' | sed 's/.*/"&"/' | paste -sd, || true)
+            printf '%s = { path = "%s", default-features = false, features = [%s] }\n' "$crate" "$PWD/$path" "$features"
+        done
+    } >"$probe/Cargo.toml"
+    {
+        printf '#![no_std]\n'
+        for crate in "${crates[@]}"; do
+            printf 'use %s as _;\n' "${crate//-/_}"
+        done
+        printf '#[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'"'"'_>) -> ! {\n    loop {}\n}\n'
+    } >"$probe/src/lib.rs"
+    check 'links without an allocator' \
+        env CARGO_TARGET_DIR="$target_dir/no-alloc" cargo build -q --manifest-path "$probe/Cargo.toml" --target "$triple"
+}
+
+part_features() {
+    need_python
+    local crate names set
+    for crate in mqtt-device-proto mqtt-device-core; do
+        mapfile -t names < <(axes "$crate")
+        while read -r set; do
+            set=${set#-}
+            check "$crate with ${set:-no feature}" cargo clippy -q -p "$crate" --lib --no-default-features --features "$set" -- -D warnings
+            run cargo test -q -p "$crate" --no-default-features --features "$set" --lib --tests
+        done < <(combinations "${names[@]}")
+    done
+}
+
+part_docs() {
+    check rustdoc env RUSTDOCFLAGS='-D warnings' cargo doc -q --workspace --no-deps --all-features
+    # Part of test as well.
+    [[ " ${parts[*]} " == *' test '* ]] || run cargo test -q --workspace --all-features --doc
+}
+
+part_test() {
+    need_mosquitto
+    need_python_client
+    run cargo test -q --workspace --all-features
+}
+
+part_conformance() {
+    if ! in_project crates/proto/tests/conformance.rs crates/proto/tests/conformance/main.rs; then
+        not_here_yet 'the conformance test of the codec'
+        return
+    fi
+    run cargo test -q -p mqtt-device-proto --all-features --test conformance -- --nocapture
+}
+
+part_interop() {
+    # All of it is part of test.
+    if [[ " ${parts[*]} " == *' test '* ]] && [ -z "$long" ]; then
+        printf 'done: part of test\n'
+        return
+    fi
+    need_mosquitto
+    need_python_client
+    local tests=(--test 'mosquitto*')
+    ! in_project 'crates/*/tests/interop*' || tests+=(--test 'interop*')
+    run cargo test -q --workspace --all-features "${tests[@]}"
+}
+
+part_fuzz() {
+    if ! in_project fuzz/Cargo.toml; then
+        not_here_yet 'fuzz targets'
+        return
+    fi
+    need_nightly
+    cargo_tool cargo-fuzz 0.13.2
+    local seconds=10 name known new dict=()
+    [ -z "$long" ] || seconds=$long_seconds
+    ! in_project fuzz/mqtt.dict || dict=(-dict=fuzz/mqtt.dict)
+    # Only safe code: the address sanitizer would find nothing, and halve the speed.
+    local fuzz=(cargo +nightly fuzz)
+    local targets
+    mapfile -t targets < <("${fuzz[@]}" list)
+    [ ${#targets[@]} -gt 0 ] || die 'fuzz/ has no target'
+    run "${fuzz[@]}" build --sanitizer none
+    for name in "${targets[@]}"; do
+        known=fuzz/corpus/$name
+        # What is found goes here, not among the committed inputs.
+        new=$logs/fuzz/$name
+        mkdir -p "$known" "$new"
+        check "$name on its corpus of $(find "$known" -type f | wc -l)" \
+            "${fuzz[@]}" run --sanitizer none "$name" "$known" -- -runs=0 -verbosity=0 "${dict[@]}"
+        check "$name for $seconds s" \
+            "${fuzz[@]}" run --sanitizer none "$name" "$new" "$known" -- \
+            -max_total_time="$seconds" -verbosity=0 -print_final_stats=1 -timeout=10 "${dict[@]}"
+    done
+}
+
+part_firmware() {
+    if ! in_project 'firmware/*/Cargo.toml' firmware/Cargo.toml; then
+        not_here_yet 'firmware images'
+        return
+    fi
+    rust_target thumbv6m-none-eabi
+    check firmware cargo build --release --manifest-path firmware/Cargo.toml
+}
+
+part_demo() {
+    run cargo build -q --release -p mqtt-device-cli
+    local program=$target_dir/release/mqtt-device
+    if ! "$program" demo --help >/dev/null 2>&1; then
+        not_here_yet 'the demo of mqtt-device'
+        return
+    fi
+    check demo "$program" demo
+}
+
+parts=()
+long=
+long_seconds=3600
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        usage
+        exit
+        ;;
+    --long)
+        long=yes
+        if [[ ${2:-} =~ ^[0-9]+$ ]]; then
+            long_seconds=$2
+            shift
+        fi
+        # Read by the tests that have a long form.
+        export MQTT_DEVICE_LONG=1
+        ;;
+    *)
+        declare -F "part_$1" >/dev/null || die "no part $1; ./ci.sh --help lists them"
+        parts+=("$1")
+        ;;
+    esac
+    shift
+done
+[ ${#parts[@]} -gt 0 ] || parts=("${all_parts[@]}")
+
+times=()
+for part in "${parts[@]}"; do
+    printf '\n== %s\n' "$part"
+    began=$SECONDS
+    "part_$part"
+    times+=("$(printf '%4d s  %s' $((SECONDS - began)) "$part")")
+    printf '== %s: %d s\n' "$part" $((SECONDS - began))
+done
+part=
+
+printf '\n'
+printf '%s\n' "${times[@]}"
+printf '%4d s  in all\n' "$SECONDS"
