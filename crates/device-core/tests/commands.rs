@@ -369,6 +369,7 @@ fn an_aborted_command_was_never_received() {
     let mut commands = fixed::<1>();
     let token = new(&mut commands, 1);
     assert!(commands.abort(token));
+    assert_eq!((commands.executing_len(), commands.executing().count()), (0, 0));
     assert!(!commands.abort(token) && commands.lookup(&id(1)).is_none() && commands.token_at(0).is_none());
     assert_eq!(commands.finish(token, &|_| ()), Err(FinishError::Stale));
     assert_ne!(new(&mut commands, 1), token);
@@ -600,6 +601,8 @@ fn random_server<D: Tables + Clone>(name: &str, start: Commands<D>) {
         let (mut position, mut next, mut now) = (0, 0, 0);
         for _ in 0..300 {
             now += 1;
+            assert_eq!(commands.executing_len(), running.len());
+            assert!(commands.executing().all(|one| running.iter().any(|&(_, token)| token == one.token)));
             match random.below(9) {
                 0 => {
                     next += 1;

@@ -30,6 +30,8 @@ pub struct Commands<D> {
     stamp: u64,
     /// No unconfirmed PUBACK stands before this position: most confirmations end at one comparison.
     unconfirmed_from: u64,
+    /// How many entries execute: mostly none, and then nothing is searched for.
+    executing: usize,
     counters: Counters,
 }
 
@@ -41,7 +43,7 @@ impl<D: Tables> Commands<D> {
 
     /// The same, with `ttl` milliseconds of connected time instead of [`TTL_MS`].
     pub const fn with_ttl(tables: D, ttl: u64) -> Self {
-        Self { tables, ttl, clock: 0, stamp: 0, unconfirmed_from: u64::MAX, counters: Counters::new() }
+        Self { tables, ttl, clock: 0, stamp: 0, unconfirmed_from: u64::MAX, executing: 0, counters: Counters::new() }
     }
 
     /// What is known of a command, without noting a delivery; never [`Received::New`].
@@ -76,6 +78,7 @@ impl<D: Tables> Commands<D> {
         };
         let token = CommandToken::new(index, begun.born);
         *entry = begun;
+        self.executing = self.executing.saturating_add(1);
         count(&mut self.counters.new);
         Ok(Received::New(token))
     }
@@ -111,6 +114,7 @@ impl<D: Tables> Commands<D> {
         let forgotten = entry.run == Run::Executing && untouched && once;
         if forgotten {
             *entry = Entry::FREE;
+            self.executing = self.executing.saturating_sub(1);
         }
         forgotten
     }
@@ -206,15 +210,27 @@ impl<D: Tables> Commands<D> {
             let held_since = entry.is_held().then_some(entry.held_since);
             Some(Executing { token: CommandToken::new(index, entry.born), id: entry.id.as_str(), held_since })
         })
+        .take(self.executing)
+    }
+
+    /// How many commands execute; known without a search.
+    pub const fn executing_len(&self) -> usize {
+        self.executing
     }
 
     /// How many executing commands hold their PUBACK back.
     pub fn held(&self) -> usize {
+        if self.executing == 0 {
+            return 0;
+        }
         self.tables.entries().iter().filter(|entry| entry.is_held()).count()
     }
 
     /// The command whose PUBACK is held back for the longest time, and since when.
     pub fn oldest_held(&self) -> Option<(CommandToken, u64)> {
+        if self.executing == 0 {
+            return None;
+        }
         let held = self.occupied().filter(|(_, entry)| entry.is_held());
         let (index, entry) = held.min_by_key(|(_, entry)| (entry.held_since, entry.born))?;
         Some((CommandToken::new(index, entry.born), entry.held_since))
@@ -328,6 +344,7 @@ impl<D: Tables> Commands<D> {
         let until = self.clock.saturating_add(self.ttl);
         if let Some(entry) = self.entry_mut(token) {
             entry.finished(len, until);
+            self.executing = self.executing.saturating_sub(1);
         }
         Ok(())
     }
