@@ -23,14 +23,10 @@ impl<S: Storage> Machine for Client<S> {
     }
 
     fn poll(&mut self, now: Instant) -> Actions {
-        let mut session = self.session.poll(now);
         self.check_ready();
         self.run_timers(now);
         self.go_on_stopping(now);
-        if self.session.has_notices() || self.stop.is_some() {
-            // The steps above may have asked for more.
-            session = self.session.poll(now);
-        }
+        let session = self.session.poll(now);
         let connect = matches!(self.state, State::Opening { .. })
             .then_some(Attempt { server: self.server, number: self.attempt });
         let close = session.close || self.state == State::GivingUp;

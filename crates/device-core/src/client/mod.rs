@@ -163,6 +163,15 @@ impl<S: Storage> Client<S> {
         self.session.cancel(key)
     }
 
+    /// The source declares other subscriptions than before: they are asked for again.
+    pub fn subscriptions_changed(&mut self) {
+        self.subscribed = false;
+        self.ready = false;
+        if self.session.is_connected() {
+            self.session.subscribe_declared();
+        }
+    }
+
     /// Whether the server has accepted the connection.
     #[must_use]
     pub fn is_connected(&self) -> bool {

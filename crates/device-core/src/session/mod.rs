@@ -435,10 +435,6 @@ impl<S: Storage> Session<S> {
         self.core.wake = true;
     }
 
-    pub(crate) fn has_notices(&self) -> bool {
-        !self.core.notices.is_empty()
-    }
-
     /// See [`Machine::take_wake`](crate::Machine::take_wake).
     pub fn take_wake(&mut self) -> bool {
         core::mem::take(&mut self.core.wake)
