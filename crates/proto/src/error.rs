@@ -95,9 +95,10 @@ pub enum DecodeErrorKind {
     WildcardInTopicName,
     /// An empty topic filter (protocol error) `[MQTT-4.7.3-1]`.
     EmptyTopicFilter,
-    /// A wildcard that does not fill its level, or `#` before the last level (protocol error) `[MQTT-4.7.1-2]`
-    /// `[MQTT-4.7.1-3]`.
-    MisplacedWildcard,
+    /// A `#` that does not fill its level, or before the last level (protocol error) `[MQTT-4.7.1-2]`.
+    MisplacedMultiLevelWildcard,
+    /// A `+` that does not fill its level (protocol error) `[MQTT-4.7.1-3]`.
+    MisplacedSingleLevelWildcard,
     /// A shared subscription without a share name or a filter (protocol error) `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
     BadSharedFilter,
     /// Reserved bits in the subscription options `[MQTT-3.8.3-4]` `[MQTT-3.8.3-5 v5]`, or QoS 3 before MQTT 5.
@@ -161,7 +162,9 @@ impl DecodeErrorKind {
             Self::BadProtocolName | Self::BadProtocolLevel(_) => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::WildcardInTopicName => ReasonCode::TOPIC_NAME_INVALID,
-            Self::MisplacedWildcard | Self::BadSharedFilter => ReasonCode::TOPIC_FILTER_INVALID,
+            Self::MisplacedMultiLevelWildcard | Self::MisplacedSingleLevelWildcard | Self::BadSharedFilter => {
+                ReasonCode::TOPIC_FILTER_INVALID
+            }
             Self::BadPropertyValue(PropertyId::TopicAlias) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::WrongDirection
             | Self::ZeroPacketId
@@ -209,7 +212,8 @@ impl fmt::Display for DecodeErrorKind {
             Self::EmptyTopicName => "empty topic name",
             Self::WildcardInTopicName => "wildcard in a topic name",
             Self::EmptyTopicFilter => "empty topic filter",
-            Self::MisplacedWildcard => "misplaced wildcard in a topic filter",
+            Self::MisplacedMultiLevelWildcard => "misplaced # in a topic filter",
+            Self::MisplacedSingleLevelWildcard => "misplaced + in a topic filter",
             Self::BadSharedFilter => "shared subscription without a share name or filter",
             Self::ReservedSubscribeOptions => "reserved bits in the subscription options",
             Self::BadSubscribeOptions => "QoS 3 or retain handling 3 in the subscription options",
@@ -237,7 +241,8 @@ impl From<TopicError> for DecodeErrorKind {
             TopicError::TooLong => Self::FieldTruncated,
             TopicError::NulCharacter => Self::NulCharacter,
             TopicError::WildcardInName => Self::WildcardInTopicName,
-            TopicError::MisplacedWildcard => Self::MisplacedWildcard,
+            TopicError::MisplacedMultiLevelWildcard => Self::MisplacedMultiLevelWildcard,
+            TopicError::MisplacedSingleLevelWildcard => Self::MisplacedSingleLevelWildcard,
             TopicError::BadShare => Self::BadSharedFilter,
         }
     }

@@ -64,6 +64,7 @@ mod subscribe;
 mod text;
 mod topic;
 mod types;
+mod verdict;
 mod writer;
 
 pub use ack::{PubAck, PubComp, PubRec, PubRel};
@@ -84,3 +85,4 @@ pub use subscribe::{
 };
 pub use topic::{TopicError, TopicFilter, TopicName};
 pub use types::{PacketId, PacketType, QoS, Role, Version};
+pub use verdict::Verdict;

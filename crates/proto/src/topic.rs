@@ -18,8 +18,10 @@ pub enum TopicError {
     NulCharacter,
     /// `+` or `#` in a topic name `[MQTT-4.7.1-1]`.
     WildcardInName,
-    /// A wildcard that does not fill its level, or `#` before the last level `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`.
-    MisplacedWildcard,
+    /// A `#` that does not fill its level, or before the last level `[MQTT-4.7.1-2]`.
+    MisplacedMultiLevelWildcard,
+    /// A `+` that does not fill its level `[MQTT-4.7.1-3]`.
+    MisplacedSingleLevelWildcard,
     /// `$share/` without a share name, or without a filter behind it `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
     BadShare,
 }
@@ -32,7 +34,8 @@ impl fmt::Display for TopicError {
             Self::TooLong => "topic longer than 65535 bytes",
             Self::NulCharacter => "U+0000 in a topic",
             Self::WildcardInName => "wildcard in a topic name",
-            Self::MisplacedWildcard => "misplaced wildcard in a topic filter",
+            Self::MisplacedMultiLevelWildcard => "misplaced # in a topic filter",
+            Self::MisplacedSingleLevelWildcard => "misplaced + in a topic filter",
             Self::BadShare => "shared subscription without a share name or filter",
         })
     }
@@ -226,7 +229,8 @@ const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
             [] => return Ok(()),
             [b'#'] | [b'+'] if level_starts => return Ok(()),
             [b'+', b'/', tail @ ..] if level_starts => rest = tail,
-            [b'+' | b'#', ..] => return Err(TopicError::MisplacedWildcard),
+            [b'+', ..] => return Err(TopicError::MisplacedSingleLevelWildcard),
+            [b'#', ..] => return Err(TopicError::MisplacedMultiLevelWildcard),
             [other, tail @ ..] => {
                 level_starts = *other == b'/';
                 rest = tail;
