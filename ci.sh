@@ -105,7 +105,7 @@ combinations() {
 
 # axes CRATE: those of the features that are built in all combinations which the crate has.
 axes() {
-    features_of "$1" | grep -xE 'v5|qos2|store' || true
+    features_of "$1" | grep -xE 'v5|qos2|store|alloc' || true
 }
 
 part_files() {

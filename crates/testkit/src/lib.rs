@@ -12,6 +12,11 @@
 //!
 //! `./ci.sh test` installs what is started here.
 
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
 mod endpoint;
 mod lines;
 mod mosquitto;
