@@ -208,7 +208,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
     /// How many commands are being run.
     #[must_use]
     pub fn executing(&self) -> usize {
-        self.commands.executing().count()
+        self.commands.executing_len()
     }
 
     /// The next deadline and its name: for debugging, "why did I wake?".
@@ -247,7 +247,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
 
     /// Keeps a slot for the answer of each command that runs, and for what the device itself must be able to say.
     fn reserve(&mut self) {
-        let executing = u16::try_from(self.commands.executing().count()).unwrap_or(u16::MAX);
+        let executing = u16::try_from(self.commands.executing_len()).unwrap_or(u16::MAX);
         let slots = executing.saturating_add(presence::SLOTS).saturating_add(self.busy.free_slots());
         self.client.session_mut().reserve(slots);
     }

@@ -113,7 +113,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
     /// An orderly end: what executes is answered and what waits leaves, then `offline`, then DISCONNECT.
     pub(super) fn go_on_stopping(&mut self, now: Instant) {
         if let Stopping::Draining { until } = self.stopping {
-            let busy = self.commands.executing().next().is_some() || self.client.pending() > 0;
+            let busy = self.commands.executing_len() > 0 || self.client.pending() > 0;
             if self.client.is_connected() && (!busy || until <= now) {
                 self.stopping = Stopping::Offline;
                 self.say(now, Kind::Offline, false);
