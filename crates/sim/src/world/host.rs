@@ -148,6 +148,11 @@ impl<M: Machine, A: App<M>> Host<M, A> {
         self.received + self.link().map_or(0, Link::received)
     }
 
+    /// Lends the machine something else from now on: other credentials, other filters.
+    pub fn set_source(&mut self, source: Box<M::Source>) {
+        self.source = source;
+    }
+
     /// Cuts the link that is up when `bytes` bytes in all have reached the server, counted over all connections.
     pub fn cut_after_sent(&mut self, bytes: u64) {
         self.cut_after_sent = Some(bytes);
