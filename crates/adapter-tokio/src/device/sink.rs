@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt_device_core::json::JsonStr;
 use mqtt_device_core::{
-    Command as CoreCommand, CommandSpec, CommandToken, DeviceEvent as CoreEvent, JsonStr, MessageKey, Notice, Outcome,
-    Profile,
+    Command as CoreCommand, CommandSpec, CommandToken, DeviceEvent as CoreEvent, MessageKey, Notice, Outcome, Profile,
 };
 use serde_json::Value;
 use tokio::runtime;
@@ -31,8 +31,8 @@ pub(super) struct DeviceProfile {
     pub(super) commands: Vec<Command>,
 }
 
-impl AsRef<dyn Profile> for DeviceProfile {
-    fn as_ref(&self) -> &(dyn Profile + 'static) {
+impl AsRef<dyn Profile + Send + Sync> for DeviceProfile {
+    fn as_ref(&self) -> &(dyn Profile + Send + Sync + 'static) {
         self
     }
 }
@@ -73,7 +73,7 @@ fn json(bytes: &[u8]) -> Value {
 impl DeviceSink {
     fn command(&mut self, command: &CoreCommand<'_>) {
         while self.tasks.try_join_next().is_some() {}
-        let (id, name) = (text(command.id), text(command.name));
+        let (id, name) = (command.id.as_str().to_owned(), text(command.name));
         let payload = command.payload.map(json).unwrap_or_default();
         tracing::info!(id, name, dup = command.dup, "command");
         self.events.send(&DeviceEvent::CommandReceived { id: id.clone(), name: name.clone() });
@@ -116,7 +116,9 @@ impl DeviceSink {
                 self.command(&command);
                 return None;
             }
-            CoreEvent::Repeated { id, executing } => DeviceEvent::CommandRepeated { id: text(id), executing },
+            CoreEvent::Repeated { id, executing } => {
+                DeviceEvent::CommandRepeated { id: id.as_str().to_owned(), executing }
+            }
             CoreEvent::TriggerAck { key, received, trigger_id, error } => {
                 let ack = TriggerAck { received, trigger_id: trigger_id.map(text), error: error.map(text) };
                 if let Some(key) = key {

@@ -118,6 +118,8 @@ where
             if stopped {
                 return Poll::Ready(());
             }
+            // What was told may change what the machine wants: an outcome can set a deadline.
+            again |= actions.notify;
             again |= self.follow(cx, &actions);
             again |= self.timer.poll(cx, actions.deadline.map(|at| self.handle.0.at(at))).is_ready();
             if !again {
