@@ -5,6 +5,9 @@ use crate::event::DisconnectReason;
 use crate::storage::Parts;
 use crate::time::{Duration, Instant};
 
+/// A deadline that is found passed by this much was not watched: it is given once more, this long.
+const GRACE: Duration = Duration::from_millis(1000);
+
 /// Which deadline comes next: for debugging, "why did I wake?".
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +78,13 @@ impl Core {
                 Timer::KeepAlive => {
                     if let Some(c) = &mut self.connection {
                         c.ping = Ping::Due;
+                    }
+                }
+                Timer::Pong if now.since(at) >= GRACE => {
+                    // Nobody looked at the clock in time, so nobody may have looked at the transport either: the
+                    // answer may stand in its buffer. A suspended process gets the time to read it.
+                    if let Some(Ping::Awaited { deadline, .. }) = self.connection.as_mut().map(|c| &mut c.ping) {
+                        *deadline = now + GRACE;
                     }
                 }
                 Timer::Pong | Timer::Write => self.close(DisconnectReason::KeepAliveTimeout, false),
