@@ -1,0 +1,4 @@
+//! The embedded driver over links in memory and over TCP, against the model server and against mosquitto.
+
+mod dropped_anywhere;
+mod support;
