@@ -244,13 +244,15 @@ async fn a_lagging_consumer_of_events_is_told_what_it_missed() {
     let mut events = client.events();
     let mut peer = net.accept().await;
     peer.open(false).await;
+    assert!(matches!(events.next().await, Some(ClientEvent::Connected { .. })));
+    assert!(matches!(events.next().await, Some(ClientEvent::Ready { .. })));
     for n in 0..20 {
         peer.message("t", &[n], 0).await;
     }
     peer.message("t", b"end", 3).await;
     while messages.next().await.unwrap().payload[..] != *b"end" {}
-    // Connected, Ready, 17 times MessagesDropped; three of them fit.
-    assert!(matches!(events.next().await, Some(ClientEvent::Lagged(16))));
+    // Three messages fit in their queue, 17 were dropped; three of the events that say so fit in theirs.
+    assert!(matches!(events.next().await, Some(ClientEvent::Lagged(14))));
     assert!(matches!(events.next().await, Some(ClientEvent::MessagesDropped { count: 15 })));
 }
 
@@ -291,14 +293,14 @@ async fn a_stop_has_a_deadline() {
 #[tokio::test(start_paused = true)]
 async fn the_last_handle_cuts_the_connection_without_a_goodbye() {
     let (connector, mut net) = Net::local();
-    let (client, messages) = Client::over(connector).client_id("me").start().unwrap();
+    let (client, mut messages) = Client::over(connector).client_id("me").start().unwrap();
     let mut peer = net.accept().await;
     peer.open(false).await;
     let pending = client.publish("t", "", QoS::AtLeastOnce, false);
     peer.publish().await;
     drop(client);
-    tokio::task::yield_now().await;
     peer.message("t", b"still here", 1).await;
+    assert!(messages.next().await.is_some());
     assert_eq!(peer.expect().await, Got::PubAck(1), "the stream of messages is a handle, too");
     drop(messages);
     assert_eq!(peer.recv().await, None);
@@ -342,7 +344,7 @@ async fn connect_gives_up_where_trying_again_is_of_no_use() {
     assert!(matches!(error, Error::Connect { reason: Some(reason), .. } if reason == refused));
     assert_eq!(
         error.to_string(),
-        "could not connect: the server refused the connection: Bad User Name or Password (0x86)"
+        "could not connect: the server refused the connection: Bad User Name or Password"
     );
 }
 

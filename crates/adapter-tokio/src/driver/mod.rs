@@ -121,7 +121,9 @@ where
             // What was told may change what the machine wants: an outcome can set a deadline.
             again |= actions.notify;
             again |= self.follow(cx, &actions);
-            again |= self.timer.poll(cx, actions.deadline.map(|at| self.handle.0.at(at))).is_ready();
+            // A transport that is being closed has a deadline of its own; the machine waits for it.
+            let deadline = actions.deadline.filter(|_| !matches!(self.state, State::Closing { .. }));
+            again |= self.timer.poll(cx, deadline.map(|at| self.handle.0.at(at))).is_ready();
             if !again {
                 return Poll::Pending;
             }
