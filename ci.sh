@@ -56,6 +56,8 @@ trap finish EXIT
 # run COMMAND…: shown, then run.
 run() {
     step="$*"
+    # Where its output goes is not part of what is shown.
+    [ "$1" != quiet ] || step="${*:3}"
     printf '$ %s\n' "$step"
     "$@" </dev/null
     step=
@@ -67,6 +69,16 @@ check() {
     shift
     run "$@"
     printf 'check: %s: ok\n' "$name"
+}
+
+# quiet LOG COMMAND…: its output goes to a log, and is shown when it fails.
+quiet() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 || {
+        tail -n 60 "$log" >&2
+        return 1
+    }
 }
 
 in_project() {
@@ -228,17 +240,18 @@ part_fuzz() {
     local targets
     mapfile -t targets < <("${fuzz[@]}" list)
     [ ${#targets[@]} -gt 0 ] || die 'fuzz/ has no target'
-    run "${fuzz[@]}" build --sanitizer none
+    run quiet "$logs/fuzz-build.log" "${fuzz[@]}" build --sanitizer none
     for name in "${targets[@]}"; do
         known=fuzz/corpus/$name
         # What is found goes here, not among the committed inputs.
         new=$logs/fuzz/$name
         mkdir -p "$known" "$new"
         check "$name on its corpus of $(find "$known" -type f | wc -l)" \
-            "${fuzz[@]}" run --sanitizer none "$name" "$known" -- -runs=0 -verbosity=0 "${dict[@]}"
-        check "$name for $seconds s" \
-            "${fuzz[@]}" run --sanitizer none "$name" "$new" "$known" -- \
-            -max_total_time="$seconds" -verbosity=0 -print_final_stats=1 -timeout=10 "${dict[@]}"
+            quiet "$logs/fuzz-$name.log" "${fuzz[@]}" run --sanitizer none "$name" "$known" -- -runs=0 "${dict[@]}"
+        check "$name for $seconds s on new inputs" \
+            quiet "$logs/fuzz-$name.log" "${fuzz[@]}" run --sanitizer none "$name" "$new" "$known" -- \
+            -max_total_time="$seconds" -print_final_stats=1 -timeout=10 "${dict[@]}"
+        awk -v name="$name" '/number_of_executed_units/ { printf "%s: %d inputs\n", name, $2 }' "$logs/fuzz-$name.log"
     done
 }
 
