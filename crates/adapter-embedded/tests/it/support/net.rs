@@ -3,6 +3,7 @@
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use mqtt_device_core::{Duration, Failure, Instant, Security};
 use mqtt_device_embedded::{Clock, Connector, Link as Halves};
+use mqtt_device_sim::gateway::Gateway;
 use mqtt_device_sim::link::{Link, LinkConfig, Read as Came};
 use mqtt_device_sim::rng::Rng;
 use mqtt_device_sim::server::{ConnectionId, Server, ServerConfig};
@@ -21,6 +22,7 @@ pub(crate) struct Net {
 
 struct State {
     server: Server,
+    gateway: Option<Gateway>,
     rng: Rng,
     config: LinkConfig,
     link: Option<Link>,
@@ -51,6 +53,7 @@ impl Net {
             waiting: RefCell::new(Vec::new()),
             state: RefCell::new(State {
                 server: Server::new(server),
+                gateway: None,
                 rng: Rng::new(seed),
                 config,
                 link: None,
@@ -67,6 +70,18 @@ impl Net {
     /// Does something to the server, or asks it something.
     pub(crate) fn server<T>(&self, what: impl FnOnce(&mut Server, Instant) -> T) -> T {
         what(&mut self.state.borrow_mut().server, self.now.get())
+    }
+
+    /// The gateway of this device from now on.
+    pub(crate) fn with_gateway(self, gateway: Gateway) -> Self {
+        self.state.borrow_mut().gateway = Some(gateway);
+        self
+    }
+
+    /// Has the gateway do something on the server, or asks it something.
+    pub(crate) fn gateway<T>(&self, what: impl FnOnce(&mut Gateway, &mut Server, Instant) -> T) -> T {
+        let State { server, gateway, .. } = &mut *self.state.borrow_mut();
+        what(gateway.as_mut().expect("a gateway was given"), server, self.now.get())
     }
 
     pub(crate) fn answer(&self, with: Answer) {
@@ -144,9 +159,9 @@ impl Net {
     pub(crate) fn step(&self) -> bool {
         let now = self.now.get();
         let state = &mut *self.state.borrow_mut();
-        let mut moved = false;
         state.server.tick(now);
-        let (Some(link), Some(id)) = (&mut state.link, state.connection) else { return false };
+        let mut moved = state.gateway.as_mut().is_some_and(|gateway| gateway.run(now, &mut state.server));
+        let (Some(link), Some(id)) = (&mut state.link, state.connection) else { return moved };
         loop {
             match link.server_read(now) {
                 Came::Bytes(bytes) => state.server.receive(now, id, &bytes),
@@ -177,7 +192,8 @@ impl Net {
     pub(crate) fn advance(&self) -> bool {
         let state = self.state.borrow();
         let link = state.link.as_ref().and_then(Link::next);
-        let times = [self.alarm.get(), link, state.server.deadline()];
+        let gateway = state.gateway.as_ref().and_then(Gateway::deadline);
+        let times = [self.alarm.get(), link, state.server.deadline(), gateway];
         let Some(next) = times.into_iter().flatten().min() else { return false };
         drop(state);
         self.now.set(self.now.get().max(next));
