@@ -16,6 +16,8 @@ use tokio::time::Instant;
 
 /// How long a handler may take when neither the call nor the declaration says.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time a call can ask for: the clock must not run over.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The declaration of a command, as the manifest tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,7 +156,7 @@ pub(super) struct Handlers {
 
 impl Handlers {
     pub(super) fn timeout(&self, name: &str, asked: Option<Duration>) -> Duration {
-        asked.or_else(|| self.timeouts.get(name).copied()).unwrap_or(DEFAULT_TIMEOUT)
+        asked.or_else(|| self.timeouts.get(name).copied()).unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT)
     }
 
     /// Runs a command to its answer, whatever the handler does: it may fail, panic or take too long.
