@@ -68,7 +68,9 @@ impl<M> std::fmt::Debug for Handle<M> {
 }
 
 impl<M: Machine> Handle<M> {
-    pub(crate) fn new(machine: M) -> Self {
+    /// Gives a machine its first handle. Its clock starts here, at tokio's present.
+    #[must_use]
+    pub fn new(machine: M) -> Self {
         let state = State { machine, waker: None, closed: false };
         Self(Arc::new(Shared { state: Mutex::new(state), epoch: tokio::time::Instant::now() }))
     }

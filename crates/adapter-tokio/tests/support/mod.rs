@@ -14,7 +14,7 @@ use mqtt_device_tokio::{ConnectError, Link, Security};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
-const V: Version = Version::V311;
+pub const V: Version = Version::V311;
 
 /// The far end of a connector: every attempt that is not refused arrives here as a [`Peer`].
 pub struct Net {
@@ -124,9 +124,7 @@ impl Peer {
     }
 
     pub async fn send(&mut self, packet: &Packet<'_>) {
-        let mut out = vec![0; packet.encoded_len(V).unwrap()];
-        packet.encode(V, &mut out).unwrap();
-        self.raw(&out).await;
+        self.raw(&encode(packet)).await;
     }
 
     pub async fn raw(&mut self, bytes: &[u8]) {
@@ -139,12 +137,11 @@ impl Peer {
     }
 
     pub async fn puback(&mut self, packet: u16) {
-        self.send(&Packet::PubAck(PubAck::new(id(packet)))).await;
+        self.raw(&puback(packet)).await;
     }
 
     pub async fn suback(&mut self, packet: u16, code: ReasonCode) {
-        let codes = ReasonCodes::from_slice(std::slice::from_ref(&code));
-        self.send(&Packet::SubAck(SubAck { packet_id: id(packet), properties: Properties::EMPTY, codes })).await;
+        self.raw(&suback(packet, code)).await;
     }
 
     pub async fn unsuback(&mut self, packet: u16) {
@@ -154,12 +151,7 @@ impl Peer {
 
     /// Sends a message: QoS 1 when `packet` is not zero.
     pub async fn message(&mut self, topic: &str, payload: &[u8], packet: u16) {
-        let mut publish = Publish::new(TopicName::new(topic).unwrap(), payload);
-        if packet > 0 {
-            publish.qos = QoS::AtLeastOnce;
-            publish.packet_id = Some(id(packet));
-        }
-        self.send(&Packet::Publish(publish)).await;
+        self.raw(&message(topic, payload, packet)).await;
     }
 
     /// CONNECT is answered; returns it.
@@ -183,7 +175,37 @@ impl Peer {
     }
 }
 
-fn own(packet: Packet<'_>) -> Got {
+pub fn encode(packet: &Packet<'_>) -> Vec<u8> {
+    let mut out = vec![0; packet.encoded_len(V).unwrap()];
+    packet.encode(V, &mut out).unwrap();
+    out
+}
+
+pub fn connack(session_present: bool) -> Vec<u8> {
+    let reason = ReasonCode::SUCCESS;
+    encode(&Packet::ConnAck(ConnAck { session_present, reason, properties: Properties::EMPTY }))
+}
+
+pub fn puback(packet: u16) -> Vec<u8> {
+    encode(&Packet::PubAck(PubAck::new(id(packet))))
+}
+
+pub fn suback(packet: u16, code: ReasonCode) -> Vec<u8> {
+    let codes = ReasonCodes::from_slice(std::slice::from_ref(&code));
+    encode(&Packet::SubAck(SubAck { packet_id: id(packet), properties: Properties::EMPTY, codes }))
+}
+
+/// A message with QoS 1 when `packet` is not zero.
+pub fn message(topic: &str, payload: &[u8], packet: u16) -> Vec<u8> {
+    let mut publish = Publish::new(TopicName::new(topic).unwrap(), payload);
+    if packet > 0 {
+        publish.qos = QoS::AtLeastOnce;
+        publish.packet_id = Some(id(packet));
+    }
+    encode(&Packet::Publish(publish))
+}
+
+pub fn own(packet: Packet<'_>) -> Got {
     match packet {
         Packet::Connect(c) => Got::Connect {
             client_id: c.client_id.to_owned(),
