@@ -1,0 +1,129 @@
+//! Which broker, and who connects to it: the options that several subcommands share.
+
+use core::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use mqtt_device_tokio::ClientBuilder;
+use mqtt_device_tokio::{Client, Server};
+
+use crate::exit::{Failure, Outcome};
+
+/// The environment variable from which the password is read.
+pub(crate) const PASSWORD_VARIABLE: &str = "MQTT_DEVICE_PASSWORD";
+
+/// Options that name a broker. A password is never among them: it comes from a file or the environment.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Broker")]
+pub(crate) struct BrokerOptions {
+    /// The broker: mqtt://HOST[:PORT], or the name of a preset
+    #[arg(long, global = true, value_name = "URL", env = "MQTT_DEVICE_URL")]
+    pub(crate) url: Option<String>,
+    /// The user name at the broker
+    #[arg(long, global = true, value_name = "NAME", env = "MQTT_DEVICE_USERNAME")]
+    pub(crate) username: Option<String>,
+    /// A file with the password at the broker; without it, the variable MQTT_DEVICE_PASSWORD is read
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Let password and API keys go over a network in clear text (to this machine itself they always may)
+    #[arg(long, global = true)]
+    pub(crate) allow_insecure: bool,
+}
+
+/// A text that is not shown.
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// A broker and the credentials for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Broker {
+    pub(crate) url: String,
+    pub(crate) server: Server,
+    pub(crate) credentials: Option<(String, Hidden)>,
+    pub(crate) allow_insecure: bool,
+}
+
+impl BrokerOptions {
+    /// Reads the password and checks the URL.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub(crate) fn resolve(&self) -> Outcome<Broker> {
+        let Some(url) = self.url.clone() else {
+            return Err(Failure::usage("no broker is named: add --url mqtt://HOST:PORT, or set MQTT_DEVICE_URL"));
+        };
+        let server = Server::parse(&url).map_err(|error| Failure::usage(format_args!("--url: {error}")))?;
+        let credentials = match &self.username {
+            Some(name) => Some((name.clone(), self.password()?)),
+            None => None,
+        };
+        Ok(Broker { url, server, credentials, allow_insecure: self.allow_insecure })
+    }
+
+    /// The same without URL and credentials.
+    pub(crate) const fn without_credentials(&self) -> Self {
+        Self { url: None, username: None, password_file: None, allow_insecure: self.allow_insecure }
+    }
+
+    fn password(&self) -> Outcome<Hidden> {
+        if let Some(file) = &self.password_file {
+            return read_secret(file, "--password-file");
+        }
+        std::env::var(PASSWORD_VARIABLE).map(Hidden).map_err(|_| {
+            Failure::usage(format_args!(
+                "--username needs a password: name a file with --password-file, or set {PASSWORD_VARIABLE}"
+            ))
+        })
+    }
+}
+
+impl Broker {
+    /// A client of this broker.
+    pub(crate) fn client(&self) -> ClientBuilder {
+        let mut builder = Client::builder(self.server.to_string());
+        if let Some((name, Hidden(password))) = &self.credentials {
+            builder = builder.credentials(name.clone(), password.clone());
+        }
+        if self.allow_insecure {
+            builder = builder.allow_insecure_credentials();
+        }
+        builder
+    }
+}
+
+/// Reads a file that holds one secret; the line end behind it does not belong to it.
+///
+/// # Errors
+/// The file cannot be read or is empty; `option` says who named it.
+pub(crate) fn read_secret(file: &Path, option: &str) -> Outcome<Hidden> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format_args!("{option}: cannot read {}: {error}", file.display())))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(Failure::usage(format_args!("{option}: {} is empty", file.display())));
+    }
+    if secret.contains('\n') {
+        return Err(Failure::usage(format_args!("{option}: {} has more than one line", file.display())));
+    }
+    warn_if_readable(file);
+    Ok(Hidden(secret.to_owned()))
+}
+
+/// Warns when others can read a file of secrets.
+#[cfg(unix)]
+pub(crate) fn warn_if_readable(file: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    if fs::metadata(file).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+        tracing::warn!("{} holds secrets and others can read it: chmod 600 it", file.display());
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn warn_if_readable(_file: &Path) {}

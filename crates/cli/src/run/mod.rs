@@ -1,0 +1,184 @@
+//! `run`: a device described by a file, its commands done by programs.
+
+mod config;
+#[cfg(test)]
+mod config_tests;
+mod find;
+mod program;
+#[cfg(all(test, unix))]
+mod program_tests;
+mod report;
+mod triggers;
+
+use core::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use mqtt_device_tokio::{Command, CommandError, Device};
+use tokio::io::BufReader;
+
+pub(crate) use report::describe_event;
+
+use crate::broker::{Hidden, read_secret};
+use crate::exit::{Failure, Outcome};
+use crate::output::{Output, Verbosity};
+use crate::signals::Signals;
+use config::{CommandConfig, Config, KeySource};
+use program::Launcher;
+
+/// How long a graceful stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+const ABOUT: &str = "\
+Runs a device without writing code. A file names the broker, the device and its commands; each command is a program of \
+yours: the payload comes as JSON on its standard input, what it writes as JSON to standard output is the result. A \
+non-zero exit, too long a time, or anything but JSON is an answer with success:false, which says why and shows the end \
+of standard error.
+
+Triggers fire from lines of JSON, {\"trigger\":\"NAME\",\"payload\":{…}}, on standard input or from a program that is \
+watched. Ctrl-C or SIGTERM stops: commands under way get 10 s, then the device says that it is offline and goes.";
+
+const FILE: &str = "\
+The file (TOML):
+  url = \"mqtt://localhost:1883\"      the broker, or a preset: lua, lua-mqtts (the default)
+  agent = \"acme\"                     the agent's id
+  device = \"greenhouse\"              the device's name
+  group = \"sensors\"                  optional
+  api_key_file = \"key.txt\"           or api_key_env = \"NAME\": never the key itself
+  allow_insecure = true              optional: lets the key go over a network in clear text
+
+  [[command]]                        as many as you like
+  name = \"read_environment\"
+  description = \"…\"
+  program = [\"./read.sh\", \"now\"]     program and arguments, started in the file's folder
+  timeout_ms = 5000                  optional (30000)
+  max_output = 32768                 optional: bytes that the program may write
+  input_schema = { type = \"object\" } optional, or input_schema_file = \"schema.json\"
+  retry = { max_attempts = 3, backoff_ms = 1000 }   optional: for the gateway
+
+  [triggers]                         optional
+  stdin = true                       read lines from standard input (true)
+  program = [\"./watch.sh\"]           read lines from this program
+
+A program finds MQTT_DEVICE_COMMAND and MQTT_DEVICE_COMMAND_ID in its environment.";
+
+const AFTER: &str = "\
+Examples:
+  mqtt-device run --config device.toml
+  mqtt-device run --config device.toml --check
+  echo '{\"trigger\":\"humidity_alert\",\"payload\":{\"humidity\":91}}' | mqtt-device run --config device.toml";
+
+/// Run a device that a file describes; its commands are programs
+#[derive(Args, Debug)]
+#[command(long_about = ABOUT, after_help = AFTER)]
+#[command(after_long_help = format!("{FILE}\n\n{AFTER}\n\n{}", crate::cli::exit_status()))]
+pub(crate) struct Options {
+    /// The file that describes the device
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only check the file and what it names
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the device until a signal.
+///
+/// # Errors
+/// The file cannot be used, or the device could not say goodbye.
+pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
+    let config = Config::load(&options.config).map_err(Failure::usage)?;
+    let key = api_key(&config.key)?;
+    if options.check {
+        let what = format!("{}: sound: {}:{}", options.config.display(), config.agent, config.device);
+        return Ok(Output::new().line(&format!("{what}, {} commands, {}", config.commands.len(), config.server))?);
+    }
+    let mut signals = Signals::catch()?;
+    let launcher = Arc::new(Launcher::new(config.folder.clone(), &config.key));
+    let device = build(&config, key, &launcher)?;
+    let events = device.events();
+    let reporting = tokio::spawn(report::report(events, verbosity));
+    let stdin = async {
+        if config.triggers.stdin {
+            triggers::fire_each(&device, "standard input", BufReader::new(tokio::io::stdin())).await;
+        }
+        core::future::pending::<()>().await;
+    };
+    let watched = async {
+        if let Some(program) = &config.triggers.program {
+            triggers::watch(&device, &launcher, program).await;
+        }
+        core::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = signals.next() => {}
+        () = stdin => {}
+        () = watched => {}
+        _ = device.stopped() => {}
+    }
+    tracing::info!("stopping");
+    let stopped = tokio::select! {
+        stopped = device.stop(STOP_WITHIN) => Some(stopped),
+        () = signals.next() => None,
+    };
+    match stopped {
+        Some(stopped) => {
+            // The stream ends with the device.
+            reporting.await.map_err(|error| Failure::failed(error))??;
+            if stopped.clean {
+                Ok(())
+            } else {
+                Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))
+            }
+        }
+        None => Err(Failure::failed("stopped at once, at the second signal")),
+    }
+}
+
+fn api_key(source: &KeySource) -> Outcome<Hidden> {
+    match source {
+        KeySource::File(file) => read_secret(file, "api_key_file"),
+        KeySource::Variable(name) => match std::env::var(name) {
+            Ok(key) if !key.is_empty() => Ok(Hidden(key)),
+            _ => Err(Failure::usage(format_args!("api_key_env: the variable {name} is not set: put the API key there"))),
+        },
+    }
+}
+
+fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outcome<Device> {
+    let largest = config.commands.iter().map(|command| command.max_output).max().unwrap_or(0);
+    let mut builder = Device::builder(config.server.to_string())
+        .identity(config.agent.clone(), config.device.clone())
+        .api_key(key)
+        // The answer is the result, compact, with a frame around it.
+        .tables(1000, largest.max(4096) + 1024, 4 << 20);
+    if let Some(group) = &config.group {
+        builder = builder.group(group.clone());
+    }
+    if config.allow_insecure {
+        builder = builder.allow_insecure_credentials();
+    }
+    for command in &config.commands {
+        builder = builder.command(declare(command));
+        let (launcher, program) = (Arc::clone(launcher), Arc::new(command.clone()));
+        builder = builder.on_command(command.name.clone(), move |call| {
+            let (launcher, program) = (Arc::clone(&launcher), Arc::clone(&program));
+            async move {
+                let ran = program::run(&launcher, &program, &call.id, &call.payload, call.deadline).await;
+                ran.map_err(CommandError::new)
+            }
+        });
+    }
+    builder.start().map_err(Failure::usage)
+}
+
+fn declare(config: &CommandConfig) -> Command {
+    let mut command = Command::new(config.name.clone()).description(config.description.clone()).timeout(config.timeout);
+    if let Some(schema) = &config.input_schema {
+        command = command.input_schema(schema.clone());
+    }
+    if let Some((attempts, backoff)) = config.retry {
+        command = command.retry(attempts, backoff);
+    }
+    command
+}
