@@ -29,8 +29,7 @@ macro_rules! acks {
                 Self { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }
             }
 
-            #[inline]
-            pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+            pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
                 let (packet_id, reason, properties) = read(reader, version, PacketType::$name)?;
                 Ok(Self { packet_id, reason, properties })
             }
@@ -65,9 +64,8 @@ acks! {
     PubComp
 }
 
-#[inline]
 fn read<'b>(
-    reader: &mut Reader<'b>,
+    mut reader: Reader<'b>,
     version: Version,
     packet: PacketType,
 ) -> Result<(PacketId, ReasonCode, Properties<'b>), DecodeError> {
@@ -81,8 +79,9 @@ fn read<'b>(
 }
 
 /// `[MQTT-3.4.2-1 v5]` `[MQTT-3.5.2-1 v5]` `[MQTT-3.6.2-1 v5]` `[MQTT-3.7.2-1 v5]`
+#[inline(never)]
 fn read_reason<'b>(
-    reader: &mut Reader<'b>,
+    mut reader: Reader<'b>,
     version: Version,
     packet: PacketType,
 ) -> Result<(ReasonCode, Properties<'b>), DecodeError> {
@@ -94,7 +93,7 @@ fn read_reason<'b>(
         return Ok((reason, Properties::EMPTY));
     }
     // The rules for these properties are the same for both sides.
-    let properties = Properties::read(reader, version, Places::from(packet), Role::Server)?;
+    let properties = Properties::read(&mut reader, version, Places::from(packet), Role::Server)?;
     reader.finish()?;
     Ok((reason, properties))
 }

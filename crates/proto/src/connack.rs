@@ -23,7 +23,7 @@ pub struct ConnAck<'b> {
 }
 
 impl<'b> ConnAck<'b> {
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let flags = reader.u8()?;
         let session_present = match (version, flags) {
             // A reserved byte in MQTT 3.1, of which the standard asks nothing.
@@ -44,7 +44,7 @@ impl<'b> ConnAck<'b> {
         if session_present && reason != ReasonCode::SUCCESS {
             return Err(reader.fault_back(2, DecodeErrorKind::SessionPresentWithError));
         }
-        let properties = Properties::read(reader, version, Places::CONNACK, Role::Server)?;
+        let properties = Properties::read(&mut reader, version, Places::CONNACK, Role::Server)?;
         reader.finish()?;
         Ok(Self { session_present, reason, properties })
     }

@@ -120,16 +120,17 @@ impl<'b> Connect<'b> {
         }
     }
 
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
-        let flags = read_flags(reader, version)?;
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+        let flags = read_flags(&mut reader, version)?;
         let keep_alive = reader.u16()?;
-        let properties = Properties::read(reader, version, Places::CONNECT, Role::Client)?;
+        let properties = Properties::read(&mut reader, version, Places::CONNECT, Role::Client)?;
         let clean_start = flags & CLEAN_START != 0;
+        reader.look_for_text();
         let client_id = reader.string()?;
         if client_id.is_empty() && !version.has_properties() && (!clean_start || version == Version::V31) {
             return Err(reader.fault_back(2, DecodeErrorKind::EmptyClientId));
         }
-        let will = if flags & WILL == 0 { None } else { Some(Will::read(reader, version, flags)?) };
+        let will = if flags & WILL == 0 { None } else { Some(Will::read(&mut reader, version, flags)?) };
         let username = if flags & USERNAME == 0 { None } else { Some(reader.string()?) };
         let password = if flags & PASSWORD == 0 { None } else { Some(reader.binary()?) };
         reader.finish()?;

@@ -38,7 +38,7 @@ impl<'b> Disconnect<'b> {
         Self { reason, properties: Properties::EMPTY }
     }
 
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version, sender: Role) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: Reader<'b>, version: Version, sender: Role) -> Result<Self, DecodeError> {
         let (reason, properties) = read(reader, version, sender, PacketType::Disconnect)?;
         Ok(Self { reason, properties })
     }
@@ -66,12 +66,10 @@ impl<'b> Disconnect<'b> {
 encoding!(Disconnect);
 
 impl<'b> Auth<'b> {
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version, sender: Role) -> Result<Self, DecodeError> {
-        let start = reader.position();
-        let omitted = reader.is_empty();
-        let (reason, properties) = read(reader, version, sender, PacketType::Auth)?;
-        if lacks_method(&properties) && !omitted {
-            return Err(reader.fault_at(start, DecodeErrorKind::NoAuthenticationMethod));
+    pub(crate) fn read(reader: Reader<'b>, version: Version, sender: Role) -> Result<Self, DecodeError> {
+        let (reason, properties) = read(reader.clone(), version, sender, PacketType::Auth)?;
+        if lacks_method(&properties) && !reader.is_empty() {
+            return Err(reader.fault(DecodeErrorKind::NoAuthenticationMethod));
         }
         Ok(Self { reason, properties })
     }
@@ -105,7 +103,7 @@ fn place(packet: PacketType) -> Places {
 
 /// `[MQTT-3.14.2-1 v5]` `[MQTT-3.15.2-1 v5]`
 fn read<'b>(
-    reader: &mut Reader<'b>,
+    mut reader: Reader<'b>,
     version: Version,
     sender: Role,
     packet: PacketType,
@@ -118,7 +116,7 @@ fn read<'b>(
             reason = ReasonCode::new(reader.u8()?);
         }
         if !reader.is_empty() {
-            properties = Properties::read(reader, version, place(packet), sender)?;
+            properties = Properties::read(&mut reader, version, place(packet), sender)?;
         }
         if !reason.is_listed_in(packet, Some(sender)) {
             return Err(reader.fault_at(at, DecodeErrorKind::BadReasonCode(reason.as_u8())));

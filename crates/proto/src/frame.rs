@@ -1,7 +1,7 @@
 //! Where a packet ends: the fixed header, read before anything else and without trusting it.
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::types::{PacketType, Version};
+use crate::types::{PacketType, Role, Version};
 
 /// What the beginning of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,22 @@ pub enum Status {
 /// more than four bytes.
 #[inline]
 pub fn frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
+    if let [first, len, body @ ..] = buf
+        && *len < 0x80
+        && has_legal_flags(*first)
+    {
+        let total = u32::from(*len).wrapping_add(2);
+        if total <= limit {
+            let need = usize::from(*len).wrapping_add(2);
+            return Ok(if body.len() >= usize::from(*len) { Status::Complete(need) } else { Status::Partial { need } });
+        }
+    }
+    long_frame_len(buf, limit)
+}
+
+/// The same for all packets, not just for short ones.
+#[inline(never)]
+fn long_frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
     let Some((first, rest)) = buf.split_first() else {
         return Ok(Status::Partial { need: 1 });
     };
@@ -58,6 +74,35 @@ pub fn frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
         Varint::Partial => Ok(Status::Partial { need: buf.len().saturating_add(1) }),
         Varint::TooLong => Err(DecodeError { packet: Some(packet), at: 1, kind: DecodeErrorKind::VarintTooLong }),
     }
+}
+
+/// For each packet type the flags that are legal in every version, as bits.
+const LEGAL_FLAGS: [u16; 16] = {
+    let reserved = 1;
+    let request = 1 << 2;
+    // QoS 0 without DUP, QoS 1 and 2.
+    let publish = 0b0011_1100_0011_1111;
+    let auth = if cfg!(feature = "v5") { reserved } else { 0 };
+    [
+        0, reserved, reserved, publish, reserved, reserved, request, reserved, request, reserved, request, reserved,
+        reserved, reserved, reserved, auth,
+    ]
+};
+
+#[inline]
+fn has_legal_flags(first: u8) -> bool {
+    let legal = LEGAL_FLAGS.get(usize::from(first >> 4)).copied().unwrap_or(0);
+    legal.wrapping_shr(u32::from(first & 0x0F)) & 1 != 0
+}
+
+/// Opens a whole frame of less than 128 bytes from a sender that may send it; `None` for any other, good or bad.
+#[inline]
+pub(crate) fn open_short(frame: &[u8], version: Version, role: Role) -> Option<(PacketType, u8, &[u8])> {
+    let [first, len, body @ ..] = frame else { return None };
+    let packet = PacketType::from_first_byte(*first)?;
+    let short = *len < 0x80 && usize::from(*len) == body.len();
+    let sent = || packet == PacketType::Publish || packet.is_sent_by(role, version);
+    (short && has_legal_flags(*first) && sent()).then_some((packet, *first, body))
 }
 
 /// One byte and the `len` (1 to 4) of the remaining length.
@@ -114,29 +159,35 @@ impl DecodeErrorKind {
 /// The type of a packet by its first byte, of which the flags are checked `[MQTT-2.2.2-1]`.
 #[inline]
 const fn first_byte(first: u8, version: Version, auth: bool) -> Result<PacketType, DecodeErrorKind> {
-    let Some(packet) = PacketType::from_first_byte(first) else {
-        return Err(DecodeErrorKind::ReservedPacketType);
-    };
-    let flags = first & 0x0F;
-    match packet {
-        PacketType::Publish => {
-            if flags & 0x06 == 0x06 {
-                Err(DecodeErrorKind::BadQoS)
-            } else if flags & 0x0E == 0x08 {
-                Err(DecodeErrorKind::DupWithQoS0)
-            } else {
-                Ok(packet)
-            }
+    if let Some(packet) = PacketType::from_first_byte(first) {
+        let flags = first & 0x0F;
+        let good = match packet {
+            PacketType::Publish => flags & 0x06 != 0x06 && flags & 0x0E != 0x08,
+            PacketType::Auth => flags == 0 && auth,
+            _ => flags == packet.flags(),
+        };
+        if good {
+            return Ok(packet);
         }
-        PacketType::Auth if !auth => Err(DecodeErrorKind::ReservedPacketType),
+    }
+    unusual_first_byte(first, version, auth)
+}
+
+#[cold]
+const fn unusual_first_byte(first: u8, version: Version, auth: bool) -> Result<PacketType, DecodeErrorKind> {
+    let flags = first & 0x0F;
+    match PacketType::from_first_byte(first) {
+        None => Err(DecodeErrorKind::ReservedPacketType),
+        Some(PacketType::Auth) if !auth => Err(DecodeErrorKind::ReservedPacketType),
+        Some(PacketType::Publish) if flags & 0x06 == 0x06 => Err(DecodeErrorKind::BadQoS),
+        Some(PacketType::Publish) => Err(DecodeErrorKind::DupWithQoS0),
         // MQTT 3.1 marks a repeated request with the DUP bit.
-        PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe
+        Some(packet @ (PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe))
             if matches!(version, Version::V31) && flags & 0x07 == 2 =>
         {
             Ok(packet)
         }
-        _ if flags == packet.flags() => Ok(packet),
-        _ => Err(DecodeErrorKind::ReservedFlags),
+        Some(_) => Err(DecodeErrorKind::ReservedFlags),
     }
 }
 

@@ -5,12 +5,12 @@ use crate::connack::ConnAck;
 use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::Header;
+use crate::frame::{Header, open_short};
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
 use crate::subscribe::{Subscribe, Unsubscribe};
-use crate::types::{PacketType, Role, Version};
+use crate::types::{PacketId, PacketType, Role, Version};
 use crate::writer::{VARINT_MAX, Writer, varint_len};
 
 /// One control packet, borrowed from the bytes it was decoded from or from what the caller wants to send.
@@ -57,31 +57,55 @@ impl<'b> Packet<'b> {
     /// [`Incomplete`](DecodeErrorKind::Incomplete) unless its first bytes are wrong already.
     #[inline]
     pub fn decode(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (header, mut reader) = open(frame, version, role)?;
-        let r = &mut reader;
-        Ok(match header.packet {
-            PacketType::Connect => Self::Connect(Connect::read(r, version)?),
-            PacketType::ConnAck => Self::ConnAck(ConnAck::read(r, version)?),
-            PacketType::Publish => Self::Publish(Publish::read(r, version, role, header.first)?),
-            PacketType::PubAck => Self::PubAck(PubAck::read(r, version)?),
-            PacketType::PubRec => Self::PubRec(PubRec::read(r, version)?),
-            PacketType::PubRel => Self::PubRel(PubRel::read(r, version)?),
-            PacketType::PubComp => Self::PubComp(PubComp::read(r, version)?),
-            PacketType::Subscribe => Self::Subscribe(Subscribe::read(r, version)?),
-            PacketType::SubAck => Self::SubAck(SubAck::read(r, version)?),
-            PacketType::Unsubscribe => Self::Unsubscribe(Unsubscribe::read(r, version)?),
-            PacketType::UnsubAck => Self::UnsubAck(UnsubAck::read(r, version)?),
-            PacketType::PingReq => {
-                r.finish()?;
-                Self::PingReq
+        // Every second packet on a busy connection: an acknowledgement that says nothing but its identifier, which all
+        // versions and both sides write alike.
+        if let [first, 2, high, low] = *frame
+            && let Some(id) = PacketId::new(u16::from_be_bytes([high, low]))
+        {
+            match first {
+                0x40 => return Ok(Self::PubAck(PubAck::new(id))),
+                0x50 => return Ok(Self::PubRec(PubRec::new(id))),
+                0x62 => return Ok(Self::PubRel(PubRel::new(id))),
+                0x70 => return Ok(Self::PubComp(PubComp::new(id))),
+                _ => {}
             }
-            PacketType::PingResp => {
-                r.finish()?;
-                Self::PingResp
-            }
-            PacketType::Disconnect => Self::Disconnect(Disconnect::read(r, version, role)?),
-            PacketType::Auth => Self::Auth(Auth::read(r, version, role)?),
-        })
+        }
+        Self::decode_any(frame, version, role)
+    }
+
+    #[inline(never)]
+    fn decode_any(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
+        let (packet, first, body) = match open_short(frame, version, role) {
+            Some(opened) => opened,
+            None => open(frame, version, role)?,
+        };
+        if packet == PacketType::Publish {
+            let reader = Reader::new(body, frame.len(), packet);
+            return Publish::read(reader, version, role, first).map(Self::Publish);
+        }
+        Self::decode_rarer(Reader::new(body, frame.len(), packet), version, role, packet)
+    }
+
+    /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
+    #[inline(never)]
+    fn decode_rarer(reader: Reader<'b>, version: Version, role: Role, packet: PacketType) -> Result<Self, DecodeError> {
+        match packet {
+            PacketType::Connect => Connect::read(reader, version).map(Self::Connect),
+            PacketType::ConnAck => ConnAck::read(reader, version).map(Self::ConnAck),
+            PacketType::Publish => Err(reader.fault(DecodeErrorKind::ReservedPacketType)),
+            PacketType::PubAck => PubAck::read(reader, version).map(Self::PubAck),
+            PacketType::PubRec => PubRec::read(reader, version).map(Self::PubRec),
+            PacketType::PubRel => PubRel::read(reader, version).map(Self::PubRel),
+            PacketType::PubComp => PubComp::read(reader, version).map(Self::PubComp),
+            PacketType::Subscribe => Subscribe::read(reader, version).map(Self::Subscribe),
+            PacketType::SubAck => SubAck::read(reader, version).map(Self::SubAck),
+            PacketType::Unsubscribe => Unsubscribe::read(reader, version).map(Self::Unsubscribe),
+            PacketType::UnsubAck => UnsubAck::read(reader, version).map(Self::UnsubAck),
+            PacketType::PingReq => reader.finish().map(|()| Self::PingReq),
+            PacketType::PingResp => reader.finish().map(|()| Self::PingResp),
+            PacketType::Disconnect => Disconnect::read(reader, version, role).map(Self::Disconnect),
+            PacketType::Auth => Auth::read(reader, version, role).map(Self::Auth),
+        }
     }
 
     /// The type.
@@ -156,27 +180,31 @@ impl<'b> Packet<'b> {
     }
 }
 
-/// Checks the fixed header of a whole frame and opens its body.
-#[inline]
-fn open(frame: &[u8], version: Version, role: Role) -> Result<(Header, Reader<'_>), DecodeError> {
+/// Checks the fixed header of a whole frame: its type, its first byte, its body.
+#[inline(never)]
+fn open(frame: &[u8], version: Version, role: Role) -> Result<(PacketType, u8, &[u8]), DecodeError> {
+    if let Some(header) = Header::read(frame, version)?
+        && header.packet.is_sent_by(role, version)
+        && usize::try_from(header.total).is_ok_and(|total| total == frame.len())
+        && let Some(body) = frame.get(header.len..)
+    {
+        return Ok((header.packet, header.first, body));
+    }
+    Err(not_a_frame(frame, version, role))
+}
+
+/// What is wrong with a frame of which the header, as far as it goes, is well formed.
+#[cold]
+#[inline(never)]
+fn not_a_frame(frame: &[u8], version: Version, role: Role) -> DecodeError {
     let end = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-    let fault = |packet, at, kind| Err(DecodeError { packet, at, kind });
-    let header = Header::read(frame, version)?;
-    let packet = match &header {
-        Some(header) => Some(header.packet),
-        None => frame.first().and_then(|first| PacketType::from_first_byte(*first)),
+    let packet = frame.first().and_then(|first| PacketType::from_first_byte(*first));
+    let (at, kind) = match Header::read(frame, version) {
+        _ if packet.is_some_and(|packet| !packet.is_sent_by(role, version)) => (0, DecodeErrorKind::WrongDirection),
+        Ok(Some(header)) if end > header.total => (header.total, DecodeErrorKind::TrailingBytes),
+        _ => (end, DecodeErrorKind::Incomplete),
     };
-    if packet.is_some_and(|packet| !packet.is_sent_by(role, version)) {
-        return fault(packet, 0, DecodeErrorKind::WrongDirection);
-    }
-    let Some(header) = header else { return fault(packet, end, DecodeErrorKind::Incomplete) };
-    if end > header.total {
-        return fault(packet, header.total, DecodeErrorKind::TrailingBytes);
-    }
-    match frame.get(header.len..) {
-        Some(body) if end == header.total => Ok((header, Reader::new(body, frame.len(), header.packet))),
-        _ => fault(packet, end, DecodeErrorKind::Incomplete),
-    }
+    DecodeError { packet, at, kind }
 }
 
 /// Bytes of a packet of which the body takes `body` bytes.

@@ -23,6 +23,8 @@ type Repr<'b> = core::marker::PhantomData<&'b ()>;
 enum Repr<'b> {
     /// Checked for this place.
     Wire(&'b [u8], Places),
+    /// The same; all of it is UTF-8, the numbers too, and so is every part of it.
+    Text(&'b str, Places),
     Slice(&'b [Property<'b>]),
 }
 
@@ -54,6 +56,7 @@ impl<'b> Properties<'b> {
         #[cfg(feature = "v5")]
         match self.0 {
             Repr::Wire(bytes, _) => bytes.is_empty(),
+            Repr::Text(text, _) => text.is_empty(),
             Repr::Slice(slice) => slice.is_empty(),
         }
         #[cfg(not(feature = "v5"))]
@@ -66,6 +69,7 @@ impl<'b> Properties<'b> {
         #[cfg(feature = "v5")]
         return PropertyIter(match self.0 {
             Repr::Wire(bytes, _) => IterRepr::Wire(wire::reader(bytes)),
+            Repr::Text(text, _) => IterRepr::Wire(wire::reader_of_text(text)),
             Repr::Slice(slice) => IterRepr::Slice(slice.iter()),
         });
         #[cfg(not(feature = "v5"))]
@@ -207,7 +211,14 @@ impl<'b> Properties<'b> {
     ) -> Result<Self, DecodeError> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
-            return wire::check(reader, place, sender).map(|bytes| Self(Repr::Wire(bytes, place)));
+            let set = wire::open(reader)?;
+            let bytes = set.rest();
+            if !bytes.is_empty() {
+                return Ok(Self(match wire::check(set, place, sender)? {
+                    Some(text) => Repr::Text(text, place),
+                    None => Repr::Wire(bytes, place),
+                }));
+            }
         }
         let _ = (reader, version, place, sender);
         Ok(Self::EMPTY)
@@ -231,13 +242,13 @@ impl<'b> Properties<'b> {
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
-            return match self.0 {
-                Repr::Wire(bytes, _) => {
-                    writer.varint(u32::try_from(bytes.len()).ok()?)?;
-                    writer.bytes(bytes)
-                }
-                Repr::Slice(slice) => wire::write(slice, writer),
+            let bytes = match self.0 {
+                Repr::Wire(bytes, _) => bytes,
+                Repr::Text(text, _) => text.as_bytes(),
+                Repr::Slice(slice) => return wire::write(slice, writer),
             };
+            writer.varint(u32::try_from(bytes.len()).ok()?)?;
+            return writer.bytes(bytes);
         }
         let _ = (version, writer);
         Some(())
@@ -247,6 +258,7 @@ impl<'b> Properties<'b> {
     fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
         match self.0 {
             Repr::Wire(bytes, checked) if checked == place => Ok(bytes.len()),
+            Repr::Text(text, checked) if checked == place => Ok(text.len()),
             _ => wire::len(self.iter(), place),
         }
     }

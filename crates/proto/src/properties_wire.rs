@@ -46,21 +46,27 @@ pub(super) const fn reader(bytes: &[u8]) -> Reader<'_> {
     Reader::new(bytes, bytes.len(), PacketType::Auth)
 }
 
-/// Takes a whole set off `reader` and checks it.
-pub(super) fn check<'b>(reader: &mut Reader<'b>, place: Places, sender: Role) -> Result<&'b [u8], DecodeError> {
-    let before = reader.position();
-    let len = reader.varint()?;
-    let Some(mut set) = usize::try_from(len).ok().and_then(|len| reader.sub(len)) else {
-        return Err(reader.fault_at(before, DecodeErrorKind::PropertiesTruncated));
-    };
-    let bytes = set.rest();
-    if !bytes.is_empty() {
-        check_set(&mut set, place, sender)?;
-    }
-    Ok(bytes)
+/// The same for a set that is a text.
+pub(super) const fn reader_of_text(text: &str) -> Reader<'_> {
+    Reader::of_text(text, PacketType::Auth)
 }
 
-fn check_set(set: &mut Reader<'_>, place: Places, sender: Role) -> Result<(), DecodeError> {
+/// Takes a whole set off `reader`.
+#[inline]
+pub(super) fn open<'b>(reader: &mut Reader<'b>) -> Result<Reader<'b>, DecodeError> {
+    let at = reader.position();
+    let len = reader.varint()?;
+    match usize::try_from(len).ok().and_then(|len| reader.sub(len)) {
+        Some(set) => Ok(set),
+        None => Err(reader.fault_at(at, DecodeErrorKind::PropertiesTruncated)),
+    }
+}
+
+/// Checks a set. The answer is the set as a text, if it is one.
+pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> Result<Option<&'b str>, DecodeError> {
+    let set = &mut reader;
+    set.look_for_text();
+    let text = set.rest_as_text();
     let start = set.position();
     let mut seen = Seen::default();
     while !set.is_empty() {
@@ -80,7 +86,7 @@ fn check_set(set: &mut Reader<'_>, place: Places, sender: Role) -> Result<(), De
     if seen.lacks_method() {
         return Err(set.fault_at(start, DecodeErrorKind::NoAuthenticationMethod));
     }
-    Ok(())
+    Ok(text)
 }
 
 /// `[MQTT-3.3.4-6 v5]` `[MQTT-3.14.2-2 v5]`
@@ -93,6 +99,7 @@ fn is_misdirected(id: PropertyId, place: Places, sender: Role) -> bool {
 }
 
 /// The identifier is a Variable Byte Integer, though all that exist take one byte.
+#[inline]
 fn read_id(set: &mut Reader<'_>) -> Result<PropertyId, DecodeError> {
     let at = set.position();
     let id = set.varint()?;
@@ -102,6 +109,7 @@ fn read_id(set: &mut Reader<'_>) -> Result<PropertyId, DecodeError> {
         .ok_or_else(|| set.fault_at(at, DecodeErrorKind::UnknownProperty(id)))
 }
 
+#[inline]
 fn check_value(set: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError> {
     let at = set.position();
     let in_range = match id.kind() {
@@ -111,24 +119,17 @@ fn check_value(set: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError> 
         Kind::U32 => set.u32().map(|_| true)?,
         Kind::NonZeroU32 => set.u32()? != 0,
         Kind::Varint => set.varint()? != 0,
-        Kind::Text => set.check_string().map(|_| true)?,
+        Kind::Text => set.check_string().map(|()| true)?,
         Kind::Binary => set.binary().map(|_| true)?,
-        Kind::Topic => return check_topic(set),
+        // `[MQTT-3.3.2-13 v5]` `[MQTT-3.3.2-14 v5]`
+        Kind::Topic if set.check_topic_name()? => true,
+        Kind::Topic => return Err(set.fault_at(at, DecodeErrorKind::EmptyTopicName)),
         Kind::Pair => {
             set.check_string()?;
-            set.check_string().map(|_| true)?
+            set.check_string().map(|()| true)?
         }
     };
     if in_range { Ok(()) } else { Err(set.fault_at(at, DecodeErrorKind::BadPropertyValue(id))) }
-}
-
-/// `[MQTT-3.3.2-13 v5]` `[MQTT-3.3.2-14 v5]`
-fn check_topic(set: &mut Reader<'_>) -> Result<(), DecodeError> {
-    let at = set.position();
-    match set.topic_name()? {
-        TopicName::EMPTY => Err(set.fault_at(at, DecodeErrorKind::EmptyTopicName)),
-        _ => Ok(()),
-    }
 }
 
 /// The next property of a set that was checked.
@@ -147,7 +148,7 @@ pub(super) fn read<'b>(set: &mut Reader<'b>) -> Option<Property<'b>> {
 fn read_value<'b>(set: &mut Reader<'b>) -> Option<Property<'b>> {
     let id = PropertyId::from_u8(set.u8().ok()?)?;
     let flag = |set: &mut Reader<'b>| Some(set.u8().ok()? != 0);
-    let text = |set: &mut Reader<'b>| core::str::from_utf8(set.binary().ok()?).ok();
+    let text = |set: &mut Reader<'b>| set.checked_string();
     Some(match id {
         PropertyId::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag(set)?),
         PropertyId::MessageExpiryInterval => Property::MessageExpiryInterval(set.u32().ok()?),

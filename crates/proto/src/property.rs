@@ -4,7 +4,7 @@ use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::topic::TopicName;
-use crate::types::QoS;
+use crate::types::{PacketType, QoS};
 
 /// Where a property may stand: bit `n` is packet type `n`, bit 0 the will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +35,9 @@ impl Places {
     }
 }
 
-/// The place of the four acknowledgements.
-impl From<crate::types::PacketType> for Places {
-    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
-    fn from(packet: crate::types::PacketType) -> Self {
-        Self(1u16.wrapping_shl(packet as u32))
+impl From<PacketType> for Places {
+    fn from(packet: PacketType) -> Self {
+        Self(packet.bit())
     }
 }
 

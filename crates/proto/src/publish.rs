@@ -48,17 +48,12 @@ impl<'b> Publish<'b> {
     }
 
     #[inline]
-    pub(crate) fn read(
-        reader: &mut Reader<'b>,
-        version: Version,
-        sender: Role,
-        first: u8,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
         let at = reader.position();
         let topic = reader.topic_name()?;
         let qos = qos(first);
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
-        let properties = Properties::read(reader, version, Places::PUBLISH, sender)?;
+        let properties = Properties::read(&mut reader, version, Places::PUBLISH, sender)?;
         if topic.is_empty() && properties.find(PropertyId::TopicAlias).is_none() {
             return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
         }

@@ -5,8 +5,8 @@ use core::str::from_utf8;
 use crate::error::{DecodeError, DecodeErrorKind};
 #[cfg(feature = "v5")]
 use crate::frame::Varint;
-use crate::text::{self, BadText, Marks};
-use crate::topic::TopicName;
+use crate::text::{self, BadText};
+use crate::topic::{self, TopicName};
 use crate::types::{PacketId, PacketType};
 
 /// What is left of a packet's body.
@@ -15,13 +15,50 @@ pub(crate) struct Reader<'b> {
     rest: &'b [u8],
     /// The offset of the end of `rest` in the frame.
     end: usize,
+    /// Ends where `rest` ends. Strings that lie in it need no check of their UTF-8, which saves most of the work where
+    /// short strings stand side by side.
+    text: &'b str,
     packet: PacketType,
 }
 
 impl<'b> Reader<'b> {
     /// `body` ends `end` bytes after the start of the frame.
     pub(crate) const fn new(body: &'b [u8], end: usize, packet: PacketType) -> Self {
-        Self { rest: body, end, packet }
+        Self { rest: body, end, text: "", packet }
+    }
+
+    /// For bytes that are known to be a text as a whole.
+    #[cfg(feature = "v5")]
+    pub(crate) const fn of_text(text: &'b str, packet: PacketType) -> Self {
+        Self { rest: text.as_bytes(), end: text.len(), text, packet }
+    }
+
+    /// Checks the UTF-8 of all that is left at once: with luck, which the lengths and flags between the strings of a
+    /// packet rarely spoil, it is a text as a whole.
+    #[inline]
+    pub(crate) fn look_for_text(&mut self) {
+        self.text = from_utf8(self.rest).unwrap_or("");
+    }
+
+    /// All that is left as a text, if it was found to be one.
+    #[inline]
+    pub(crate) fn rest_as_text(&self) -> Option<&'b str> {
+        if self.text.len() == self.rest.len() { Some(self.text) } else { None }
+    }
+
+    /// `bytes`, which were read last, as a part of the text.
+    #[inline]
+    fn part_of_text(&self, bytes: &'b [u8]) -> Option<&'b str> {
+        let end = self.text.len().checked_sub(self.rest.len())?;
+        self.text.get(end.checked_sub(bytes.len())?..end)
+    }
+
+    #[inline]
+    fn utf8(&self, bytes: &'b [u8]) -> Option<&'b str> {
+        match self.part_of_text(bytes) {
+            Some(text) => Some(text),
+            None => from_utf8(bytes).ok(),
+        }
     }
 
     /// The offset of the next byte in the frame.
@@ -38,21 +75,23 @@ impl<'b> Reader<'b> {
         self.rest
     }
 
+    // The reader itself never reaches a function that is not inlined, so that it lives in registers.
+
     /// A defect at the next byte.
-    #[cold]
+    #[inline]
     pub(crate) fn fault(&self, kind: DecodeErrorKind) -> DecodeError {
-        self.fault_at(self.position(), kind)
+        fault(self.packet, self.position(), kind)
     }
 
-    #[cold]
+    #[inline]
     pub(crate) fn fault_at(&self, at: usize, kind: DecodeErrorKind) -> DecodeError {
-        DecodeError { packet: Some(self.packet), at: u32::try_from(at).unwrap_or(u32::MAX), kind }
+        fault(self.packet, at, kind)
     }
 
     /// A defect in the `back` bytes that were read last.
-    #[cold]
+    #[inline]
     pub(crate) fn fault_back(&self, back: usize, kind: DecodeErrorKind) -> DecodeError {
-        self.fault_at(self.position().wrapping_sub(back), kind)
+        fault(self.packet, self.position().wrapping_sub(back), kind)
     }
 
     #[inline]
@@ -102,30 +141,9 @@ impl<'b> Reader<'b> {
     #[inline]
     pub(crate) fn string(&mut self) -> Result<&'b str, DecodeError> {
         let bytes = self.binary()?;
-        match from_utf8(bytes) {
-            Ok(string) if !text::scan(bytes).nul() => Ok(string),
-            _ => Err(self.bad_text(bytes)),
-        }
-    }
-
-    /// Checks a string without keeping it.
-    #[inline]
-    pub(crate) fn check_string(&mut self) -> Result<(&'b [u8], Marks), DecodeError> {
-        let bytes = self.binary()?;
-        match text::check(bytes) {
-            Ok(marks) => Ok((bytes, marks)),
-            Err(_) => Err(self.bad_text(bytes)),
-        }
-    }
-
-    /// The first defect in `bytes`, which were read last.
-    #[cold]
-    fn bad_text(&self, bytes: &[u8]) -> DecodeError {
-        let start = self.position().wrapping_sub(bytes.len());
-        match text::check(bytes) {
-            Err(BadText::Nul(at)) => self.fault_at(start.wrapping_add(at), DecodeErrorKind::NulCharacter),
-            Err(BadText::Utf8(at)) => self.fault_at(start.wrapping_add(at), DecodeErrorKind::BadUtf8),
-            Ok(_) => self.fault_at(start, DecodeErrorKind::BadUtf8),
+        match self.utf8(bytes) {
+            Some(string) if text::is_plain(bytes) => Ok(string),
+            _ => check_text(self.packet, self.position(), bytes),
         }
     }
 
@@ -133,17 +151,20 @@ impl<'b> Reader<'b> {
     #[inline]
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
-        let Ok(name) = from_utf8(bytes) else { return Err(self.bad_text(bytes)) };
-        TopicName::new_or_empty(name).map_err(|_| self.bad_topic_name(bytes))
+        match self.utf8(bytes) {
+            Some(name) if text::is_plain(bytes) => Ok(TopicName::checked(name)),
+            _ => check_topic_name(self.packet, self.position(), bytes),
+        }
     }
 
-    #[cold]
-    fn bad_topic_name(&self, bytes: &[u8]) -> DecodeError {
-        if text::check(bytes).is_err() {
-            return self.bad_text(bytes);
+    /// Checks a topic filter without keeping it.
+    #[inline]
+    pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
+        let bytes = self.binary()?;
+        if !text::is_plain(bytes) {
+            check_filter(self.packet, self.position(), bytes, self.part_of_text(bytes).is_some())?;
         }
-        let wildcard = bytes.iter().position(|byte| matches!(byte, b'+' | b'#')).unwrap_or(0);
-        self.fault_back(bytes.len().wrapping_sub(wildcard), DecodeErrorKind::WildcardInTopicName)
+        Ok(bytes)
     }
 
     /// The body must be used up.
@@ -177,23 +198,93 @@ impl<'b> Reader<'b> {
             self.rest = rest;
             return Ok(u32::from(*byte));
         }
-        match Varint::read(self.rest) {
-            Varint::Value { value, len, minimal } => {
-                if !minimal {
-                    return Err(self.fault(DecodeErrorKind::VarintNotMinimal));
-                }
-                let _ = self.take(len);
-                Ok(value)
-            }
-            Varint::Partial => Err(self.fault(DecodeErrorKind::FieldTruncated)),
-            Varint::TooLong => Err(self.fault(DecodeErrorKind::VarintTooLong)),
+        let (value, rest) = long_varint(self.packet, self.position(), self.rest)?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    /// Checks a string without keeping it.
+    #[inline]
+    pub(crate) fn check_string(&mut self) -> Result<(), DecodeError> {
+        let bytes = self.binary()?;
+        if !text::is_plain(bytes) {
+            check_text(self.packet, self.position(), bytes)?;
         }
+        Ok(())
+    }
+
+    /// Checks a topic name without keeping it.
+    #[inline]
+    pub(crate) fn check_topic_name(&mut self) -> Result<bool, DecodeError> {
+        let bytes = self.binary()?;
+        if !text::is_plain(bytes) {
+            check_topic_name(self.packet, self.position(), bytes)?;
+        }
+        Ok(!bytes.is_empty())
+    }
+
+    /// A string that was checked before.
+    #[inline]
+    pub(crate) fn checked_string(&mut self) -> Option<&'b str> {
+        let bytes = self.binary().ok()?;
+        self.utf8(bytes)
     }
 
     /// A reader of the next `len` bytes alone.
     #[inline]
     pub(crate) fn sub(&mut self, len: usize) -> Option<Self> {
         let body = self.take(len)?;
-        Some(Self { rest: body, end: self.position(), packet: self.packet })
+        Some(Self::new(body, self.position(), self.packet))
     }
+}
+
+#[cfg(feature = "v5")]
+#[inline(never)]
+fn long_varint(packet: PacketType, at: usize, bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
+    let kind = match Varint::read(bytes) {
+        Varint::Value { minimal: false, .. } => DecodeErrorKind::VarintNotMinimal,
+        Varint::Value { value, len, .. } => return Ok((value, bytes.get(len..).unwrap_or(&[]))),
+        Varint::Partial => DecodeErrorKind::FieldTruncated,
+        Varint::TooLong => DecodeErrorKind::VarintTooLong,
+    };
+    Err(fault(packet, at, kind))
+}
+
+#[cold]
+#[inline(never)]
+fn fault(packet: PacketType, at: usize, kind: DecodeErrorKind) -> DecodeError {
+    DecodeError { packet: Some(packet), at: u32::try_from(at).unwrap_or(u32::MAX), kind }
+}
+
+/// A string, with the first defect in `bytes`, which end at `end`.
+#[inline(never)]
+fn check_text(packet: PacketType, end: usize, bytes: &[u8]) -> Result<&str, DecodeError> {
+    let start = end.wrapping_sub(bytes.len());
+    text::check(bytes).map_err(|bad| match bad {
+        BadText::Nul(at) => fault(packet, start.wrapping_add(at), DecodeErrorKind::NulCharacter),
+        BadText::Utf8(at) => fault(packet, start.wrapping_add(at), DecodeErrorKind::BadUtf8),
+    })
+}
+
+#[inline(never)]
+fn check_topic_name(packet: PacketType, end: usize, bytes: &[u8]) -> Result<TopicName<'_>, DecodeError> {
+    let name = check_text(packet, end, bytes)?;
+    TopicName::new_or_empty(name).map_err(|error| {
+        let wildcard = bytes.iter().position(|byte| matches!(byte, b'+' | b'#')).unwrap_or(0);
+        fault(packet, end.wrapping_sub(bytes.len()).wrapping_add(wildcard), error.into())
+    })
+}
+
+/// Wildcards are looked at here, U+0000 and, if it is not yet known to be right, the UTF-8.
+#[inline(never)]
+fn check_filter(packet: PacketType, end: usize, bytes: &[u8], is_text: bool) -> Result<(), DecodeError> {
+    let marks = text::scan(bytes);
+    if marks.nul() || marks.non_ascii() && !is_text {
+        check_text(packet, end, bytes)?;
+    }
+    if marks.wildcard() {
+        let start = end.wrapping_sub(bytes.len());
+        topic::check_wildcards(bytes).map_err(|error| fault(packet, start, error.into()))?;
+    }
+    Ok(())
 }

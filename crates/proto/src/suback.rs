@@ -34,9 +34,9 @@ pub struct UnsubAck<'b> {
 }
 
 impl<'b> SubAck<'b> {
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
-        let properties = Properties::read(reader, version, Places::SUBACK, Role::Server)?;
+        let properties = Properties::read(&mut reader, version, Places::SUBACK, Role::Server)?;
         let codes = ReasonCodes::read(reader, |code| code.is_suback_code(version))?;
         Ok(Self { packet_id, properties, codes })
     }
@@ -61,13 +61,13 @@ impl<'b> SubAck<'b> {
 encoding!(SubAck);
 
 impl<'b> UnsubAck<'b> {
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
         if !version.has_properties() {
             reader.finish()?;
             return Ok(Self { packet_id, properties: Properties::EMPTY, codes: ReasonCodes::EMPTY });
         }
-        let properties = Properties::read(reader, version, Places::UNSUBACK, Role::Server)?;
+        let properties = Properties::read(&mut reader, version, Places::UNSUBACK, Role::Server)?;
         let codes = ReasonCodes::read(reader, |code| code.is_listed_in(PacketType::UnsubAck, None))?;
         Ok(Self { packet_id, properties, codes })
     }
@@ -138,7 +138,7 @@ impl<'b> ReasonCodes<'b> {
         self.len() == 0
     }
 
-    fn read(reader: &mut Reader<'b>, allowed: impl Fn(ReasonCode) -> bool) -> Result<Self, DecodeError> {
+    fn read(mut reader: Reader<'b>, allowed: impl Fn(ReasonCode) -> bool) -> Result<Self, DecodeError> {
         let bytes = reader.rest();
         if bytes.is_empty() {
             return Err(reader.fault(DecodeErrorKind::NoReasonCodes));

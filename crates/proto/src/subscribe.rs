@@ -7,7 +7,6 @@ use crate::packet::encoding;
 use crate::properties::Properties;
 use crate::property::Places;
 use crate::reader::Reader;
-use crate::text::Marks;
 use crate::topic::{self, TopicFilter};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::writer::{Writer, binary_len};
@@ -97,50 +96,51 @@ impl SubscribeOptions {
             | (self.retain_handling as u8) << 4
     }
 
+    /// From a byte that was checked.
     #[inline]
-    const fn from_u8(byte: u8, version: Version) -> Result<Self, DecodeErrorKind> {
-        let reserved = if version.has_properties() { 0xC0 } else { 0xFC };
-        let (Some(qos), 0) = (QoS::from_u8(byte & 3), byte & reserved) else {
-            let protocol_error = version.has_properties() && byte & reserved == 0;
-            return Err(if protocol_error {
-                DecodeErrorKind::BadSubscribeOptions
-            } else {
-                DecodeErrorKind::ReservedSubscribeOptions
-            });
-        };
-        let retain_handling = match byte >> 4 & 3 {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            2 => RetainHandling::DoNotSend,
-            _ => return Err(DecodeErrorKind::BadSubscribeOptions),
-        };
-        let (no_local, retain_as_published) = (byte & NO_LOCAL != 0, byte & RETAIN_AS_PUBLISHED != 0);
-        Ok(Self { qos, no_local, retain_as_published, retain_handling })
+    fn from_checked(byte: u8) -> Self {
+        Self {
+            qos: QoS::from_u8(byte & 3).unwrap_or_default(),
+            no_local: byte & NO_LOCAL != 0,
+            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
+            retain_handling: match byte >> 4 & 3 {
+                0 => RetainHandling::Send,
+                1 => RetainHandling::SendIfNew,
+                _ => RetainHandling::DoNotSend,
+            },
+        }
+    }
+}
+
+const fn check_options(byte: u8, shared: bool, version: Version) -> Result<(), DecodeErrorKind> {
+    let reserved = if version.has_properties() { 0xC0 } else { 0xFC };
+    if byte & reserved != 0 || byte & 3 == 3 && !version.has_properties() {
+        Err(DecodeErrorKind::ReservedSubscribeOptions)
+    } else if byte & 3 == 3 || byte & 0x30 == 0x30 {
+        Err(DecodeErrorKind::BadSubscribeOptions)
+    } else if byte & NO_LOCAL != 0 && shared {
+        Err(DecodeErrorKind::NoLocalOnShared)
+    } else {
+        Ok(())
     }
 }
 
 impl<'b> Subscribe<'b> {
     #[inline]
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
-        let properties = Properties::read(reader, version, Places::SUBSCRIBE, Role::Client)?;
-        let filters = reader.rest();
-        if filters.is_empty() {
-            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
-        }
+        let properties = Properties::read(&mut reader, version, Places::SUBSCRIBE, Role::Client)?;
+        let filters = Repr::of_rest(&mut reader)?;
         while !reader.is_empty() {
-            let filter = reader.check_string()?;
+            let filter = reader.check_filter()?;
             let options = reader.u8()?;
-            let shared = check_rules(reader, filter, 1, version)?;
-            match SubscribeOptions::from_u8(options, version) {
-                Ok(options) if options.no_local && shared => {
-                    return Err(reader.fault_back(1, DecodeErrorKind::NoLocalOnShared));
-                }
-                Ok(_) => {}
-                Err(kind) => return Err(reader.fault_back(1, kind)),
+            let shared = check_rules(&reader, filter, 1, version)?;
+            // A QoS and nothing else needs no look at its bits.
+            if options > 2 {
+                check_options(options, shared, version).map_err(|kind| reader.fault_back(1, kind))?;
             }
         }
-        Ok(Self { packet_id, properties, filters: Filters(Repr::Wire(filters)) })
+        Ok(Self { packet_id, properties, filters: Filters(filters) })
     }
 
     const fn first_byte(&self) -> u8 {
@@ -180,18 +180,15 @@ encoding!(Subscribe);
 
 impl<'b> Unsubscribe<'b> {
     #[inline]
-    pub(crate) fn read(reader: &mut Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
-        let properties = Properties::read(reader, version, Places::UNSUBSCRIBE, Role::Client)?;
-        let filters = reader.rest();
-        if filters.is_empty() {
-            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
-        }
+        let properties = Properties::read(&mut reader, version, Places::UNSUBSCRIBE, Role::Client)?;
+        let filters = Repr::of_rest(&mut reader)?;
         while !reader.is_empty() {
-            let filter = reader.check_string()?;
-            check_rules(reader, filter, 0, version)?;
+            let filter = reader.check_filter()?;
+            check_rules(&reader, filter, 0, version)?;
         }
-        Ok(Self { packet_id, properties, filters: TopicFilters(Repr::Wire(filters)) })
+        Ok(Self { packet_id, properties, filters: TopicFilters(filters) })
     }
 
     const fn first_byte(&self) -> u8 {
@@ -219,15 +216,16 @@ encoding!(Unsubscribe);
 
 /// The rules of a filter that stands `behind` bytes before the reader's place. The answer is whether it is shared.
 #[inline]
-fn check_rules(
-    reader: &Reader<'_>,
-    (filter, marks): (&[u8], Marks),
-    behind: usize,
-    version: Version,
-) -> Result<bool, DecodeError> {
-    topic::check_filter(filter, marks)
-        .and_then(|()| if version.has_properties() { topic::check_share(filter) } else { Ok(false) })
-        .map_err(|error| reader.fault_back(filter.len().wrapping_add(behind), error.into()))
+fn check_rules(reader: &Reader<'_>, filter: &[u8], behind: usize, version: Version) -> Result<bool, DecodeError> {
+    let kind = match filter {
+        [] => DecodeErrorKind::EmptyTopicFilter,
+        [b'$', ..] if version.has_properties() => match topic::check_share(filter) {
+            Ok(shared) => return Ok(shared),
+            Err(error) => error.into(),
+        },
+        _ => return Ok(false),
+    };
+    Err(reader.fault_back(filter.len().wrapping_add(behind), kind))
 }
 
 /// Whether the filter is a shared subscription of this version, and a well-formed one.
@@ -241,8 +239,25 @@ fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, Enco
 /// Items from a packet, checked there and read again in place; or from a slice.
 #[derive(Clone, Copy)]
 enum Repr<'b, T> {
+    /// All of it is UTF-8, the lengths and options too, and so is every part of it.
+    Text(&'b str),
     Wire(&'b [u8]),
     Slice(&'b [T]),
+}
+
+impl<'b, T> Repr<'b, T> {
+    /// All that is left, which is not nothing, and is still to be checked.
+    #[inline]
+    fn of_rest(reader: &mut Reader<'b>) -> Result<Self, DecodeError> {
+        if reader.is_empty() {
+            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
+        }
+        reader.look_for_text();
+        Ok(match reader.rest_as_text() {
+            Some(text) => Self::Text(text),
+            None => Self::Wire(reader.rest()),
+        })
+    }
 }
 
 macro_rules! lists {
@@ -317,11 +332,21 @@ macro_rules! lists {
                         *slice = rest;
                         Some(*first)
                     }
+                    // What was checked can be read: `None` is the end.
+                    Repr::Text(text) => {
+                        let len = usize::from(u16::from_be_bytes(*text.as_bytes().first_chunk()?));
+                        let filter = TopicFilter::checked(text.get(2..len.wrapping_add(2))?);
+                        let rest = text.get(len.wrapping_add(2)..)?;
+                        let (item, used) = $next(filter, rest.as_bytes())?;
+                        *text = rest.get(used..)?;
+                        Some(item)
+                    }
                     Repr::Wire(bytes) => {
-                        // What was checked can be read: `None` is the end.
-                        let (filter, rest) = split_filter(bytes)?;
-                        let (item, rest) = $next(filter, rest)?;
-                        *bytes = rest;
+                        let (len, rest) = bytes.split_first_chunk()?;
+                        let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+                        let filter = TopicFilter::checked(core::str::from_utf8(filter).ok()?);
+                        let (item, used) = $next(filter, rest)?;
+                        *bytes = rest.get(used..)?;
                         Some(item)
                     }
                 }
@@ -335,38 +360,12 @@ macro_rules! lists {
 lists! {
     /// The filters of a SUBSCRIBE with their options.
     Filters FiltersIter Subscription, |filter, rest: &'b [u8]| {
-        let (options, rest) = rest.split_first()?;
-        // The options of MQTT 5 contain those of the others.
-        let options = SubscribeOptions::from_checked(*options);
-        Some((Subscription { filter, options }, rest))
+        let options = SubscribeOptions::from_checked(*rest.first()?);
+        Some((Subscription { filter, options }, 1))
     }
 }
 
 lists! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters TopicFiltersIter TopicFilter, |filter, rest| Some((filter, rest))
-}
-
-impl SubscribeOptions {
-    /// From a byte that was checked.
-    #[inline]
-    fn from_checked(byte: u8) -> Self {
-        Self {
-            qos: QoS::from_u8(byte & 3).unwrap_or_default(),
-            no_local: byte & NO_LOCAL != 0,
-            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
-            retain_handling: match byte >> 4 & 3 {
-                0 => RetainHandling::Send,
-                1 => RetainHandling::SendIfNew,
-                _ => RetainHandling::DoNotSend,
-            },
-        }
-    }
-}
-
-#[inline]
-fn split_filter(bytes: &[u8]) -> Option<(TopicFilter<'_>, &[u8])> {
-    let (len, rest) = bytes.split_first_chunk()?;
-    let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-    Some((TopicFilter::checked(core::str::from_utf8(filter).ok()?), rest))
+    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some((filter, 0))
 }

@@ -91,7 +91,6 @@ impl<'b> TopicName<'b> {
     }
 
     /// For strings that were checked.
-    #[cfg(feature = "v5")]
     pub(crate) const fn checked(name: &'b str) -> Self {
         Self(name)
     }
@@ -141,10 +140,22 @@ impl<'b> TopicFilter<'b> {
 
     /// The same without the rules of shared subscriptions, which MQTT 3.1.1 does not know.
     pub(crate) const fn new_unshared(filter: &'b str) -> Result<Self, TopicError> {
-        match check_filter(filter.as_bytes(), text::scan(filter.as_bytes())) {
-            Ok(()) => Ok(Self(filter)),
-            Err(error) => Err(error),
+        if filter.is_empty() {
+            return Err(TopicError::EmptyFilter);
         }
+        if filter.len() > MAX_LEN {
+            return Err(TopicError::TooLong);
+        }
+        let marks = text::scan(filter.as_bytes());
+        if marks.nul() {
+            return Err(TopicError::NulCharacter);
+        }
+        if marks.wildcard()
+            && let Err(error) = check_wildcards(filter.as_bytes())
+        {
+            return Err(error);
+        }
+        Ok(Self(filter))
     }
 
     /// For strings that were checked.
@@ -206,36 +217,57 @@ impl fmt::Display for TopicFilter<'_> {
     }
 }
 
-/// The rules of all versions; `marks` are those of the whole filter. UTF-8 is not looked at.
-#[inline]
-pub(crate) const fn check_filter(filter: &[u8], marks: text::Marks) -> Result<(), TopicError> {
-    if filter.is_empty() {
-        return Err(TopicError::EmptyFilter);
+/// Only wildcards are looked at, each with its neighbours.
+pub(crate) const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    let mut rest = filter;
+    let mut before = b'/';
+    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
+        let [.., last] = *word;
+        let word = u64::from_le_bytes(*word);
+        let mut wildcards = text::wildcards(word);
+        while wildcards != 0 {
+            // The bit is the highest of its byte: below it stand the bytes before, above it those behind.
+            let behind = wildcards.trailing_zeros().wrapping_add(1);
+            let previous = if behind > 8 { byte(word, behind.wrapping_sub(16)) } else { before };
+            let next = if behind < 64 { Some(byte(word, behind)) } else { first(tail) };
+            if let Err(error) = check_wildcard(previous, byte(word, behind.wrapping_sub(8)), next) {
+                return Err(error);
+            }
+            wildcards &= wildcards.wrapping_sub(1);
+        }
+        before = last;
+        rest = tail;
     }
-    if filter.len() > MAX_LEN {
-        return Err(TopicError::TooLong);
+    while let [here, tail @ ..] = rest {
+        if matches!(here, b'+' | b'#')
+            && let Err(error) = check_wildcard(before, *here, first(tail))
+        {
+            return Err(error);
+        }
+        before = *here;
+        rest = tail;
     }
-    if marks.nul() {
-        return Err(TopicError::NulCharacter);
-    }
-    if marks.wildcard() { check_wildcards(filter) } else { Ok(()) }
+    Ok(())
 }
 
-const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    let mut rest = filter;
-    let mut level_starts = true;
-    loop {
-        match rest {
-            [] => return Ok(()),
-            [b'#'] | [b'+'] if level_starts => return Ok(()),
-            [b'+', b'/', tail @ ..] if level_starts => rest = tail,
-            [b'+', ..] => return Err(TopicError::MisplacedSingleLevelWildcard),
-            [b'#', ..] => return Err(TopicError::MisplacedMultiLevelWildcard),
-            [other, tail @ ..] => {
-                level_starts = *other == b'/';
-                rest = tail;
-            }
-        }
+const fn byte(word: u64, shift: u32) -> u8 {
+    let [byte, ..] = word.wrapping_shr(shift).to_le_bytes();
+    byte
+}
+
+const fn first(bytes: &[u8]) -> Option<u8> {
+    match bytes {
+        [first, ..] => Some(*first),
+        [] => None,
+    }
+}
+
+/// `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`
+const fn check_wildcard(previous: u8, wildcard: u8, next: Option<u8>) -> Result<(), TopicError> {
+    match (wildcard, next) {
+        (b'#', None) | (b'+', None | Some(b'/')) if previous == b'/' => Ok(()),
+        (b'#', _) => Err(TopicError::MisplacedMultiLevelWildcard),
+        _ => Err(TopicError::MisplacedSingleLevelWildcard),
     }
 }
 

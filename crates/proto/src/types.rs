@@ -138,22 +138,27 @@ impl PacketType {
 
     /// Whether `role` may send this type in `version`.
     #[must_use]
+    #[inline]
     pub const fn is_sent_by(self, role: Role, version: Version) -> bool {
-        match self {
-            Self::Connect | Self::Subscribe | Self::Unsubscribe | Self::PingReq => matches!(role, Role::Client),
-            Self::ConnAck | Self::SubAck | Self::UnsubAck | Self::PingResp => matches!(role, Role::Server),
-            Self::Publish | Self::PubAck | Self::PubRec | Self::PubRel | Self::PubComp => true,
-            Self::Disconnect => matches!(role, Role::Client) || version.has_properties(),
-            Self::Auth => version.has_properties(),
-        }
+        // Bit `n` is packet type `n`; PUBLISH and its four acknowledgements go both ways.
+        let types: u16 = match (role, version.has_properties()) {
+            (Role::Client, false) => 0b0101_0101_1111_1010,
+            (Role::Client, true) => 0b1101_0101_1111_1010,
+            (Role::Server, false) => 0b0010_1010_1111_1100,
+            (Role::Server, true) => 0b1110_1010_1111_1100,
+        };
+        types & self.bit() != 0
+    }
+
+    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+    pub(crate) const fn bit(self) -> u16 {
+        1u16.wrapping_shl(self as u32)
     }
 
     /// The lower half of the first byte, for all types but PUBLISH `[MQTT-2.2.2-1]`.
+    #[inline]
     pub(crate) const fn flags(self) -> u8 {
-        match self {
-            Self::PubRel | Self::Subscribe | Self::Unsubscribe => 2,
-            _ => 0,
-        }
+        if self.bit() & (Self::PubRel.bit() | Self::Subscribe.bit() | Self::Unsubscribe.bit()) == 0 { 0 } else { 2 }
     }
 
     /// The first byte of a packet of this type whose flags are fixed.
