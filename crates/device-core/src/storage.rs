@@ -58,6 +58,8 @@ impl<const ARENA: usize, const OUT: usize, const IN: usize> Fixed<ARENA, OUT, IN
     /// Empty storage.
     #[must_use]
     pub const fn new() -> Self {
+        const { assert!(OUT >= 1 && OUT <= 32_000, "OUT must be 1 to 32000") };
+        const { assert!(IN >= 1, "IN must be at least 1: a QoS 1 message needs a place until it is acknowledged") };
         Self { arena: [0; ARENA], out: [const { OutSlot::EMPTY }; OUT], inbound: [InSlot::EMPTY; IN] }
     }
 }
@@ -87,9 +89,12 @@ pub struct Lent<'m, P = NoPayload> {
 }
 
 impl<'m, P> Lent<'m, P> {
-    /// Uses these slices; what was in them is ignored.
+    /// Uses these slices, of `out` the first 32,000; what was in them is ignored. `inbound` must not be empty, or no
+    /// QoS 1 message can be taken.
     #[must_use]
     pub fn new(arena: &'m mut [u8], out: &'m mut [OutSlot<P>], inbound: &'m mut [InSlot]) -> Self {
+        let most = out.len().min(32_000);
+        let (out, _) = out.split_at_mut(most);
         out.fill_with(|| OutSlot::EMPTY);
         inbound.fill(InSlot::EMPTY);
         Self { parts: Parts { arena, out, inbound } }
@@ -149,7 +154,7 @@ mod heap {
         #[must_use]
         pub fn new(mut limits: HeapLimits) -> Self {
             limits.out = limits.out.min(32_000);
-            let inbound = alloc::vec![InSlot::EMPTY; limits.inbound];
+            let inbound = alloc::vec![InSlot::EMPTY; limits.inbound.max(1)];
             Self { arena: Vec::new(), out: Vec::new(), inbound, limits }
         }
     }

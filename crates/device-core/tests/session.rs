@@ -114,7 +114,7 @@ on_both! {
         t.puback(id);
         assert_eq!(t.outcomes(), []);
         let stray: Vec<_> = std::iter::from_fn(|| t.session.poll_notice()).collect();
-        assert_eq!(stray, [1, 2, 3].map(|count| Notice::StrayAck { count }));
+        assert_eq!(stray, [Notice::StrayAck { count: 3 }], "a flood of one kind takes one place");
     }
 
     /// Trap 3: what was not written on this connection cannot be acknowledged on it.

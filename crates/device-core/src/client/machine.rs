@@ -3,6 +3,7 @@
 use super::{Client, State};
 use crate::event::{Actions, Attempt, DisconnectReason, Event, MessageKey, Notice, Outcome, Progress, Taken};
 use crate::machine::Machine;
+use crate::session::MAX_DECLARED;
 use crate::source::Source;
 use crate::storage::Storage;
 use crate::time::{Duration, Instant};
@@ -60,9 +61,10 @@ impl<S: Storage> Machine for Client<S> {
     fn disconnected(&mut self, now: Instant) {
         match self.state {
             State::Handshake { .. } | State::Online { .. } => {
+                let said_goodbye = self.session.said_goodbye();
                 let reason = self.session.disconnected().unwrap_or(DisconnectReason::Transport);
-                if let Some(stop) = self.stop.as_mut().filter(|stop| stop.goodbye) {
-                    stop.clean = reason == DisconnectReason::Requested;
+                if let Some(stop) = &mut self.stop {
+                    stop.clean = said_goodbye;
                 }
                 self.connection_over(now, reason);
             }
@@ -152,7 +154,9 @@ impl<S: Storage> Client<S> {
             State::Online { .. } | State::Handshake { .. } if stop.deadline <= now => {
                 self.session.close(DisconnectReason::Requested);
             }
-            State::Online { .. } if stop.by_itself && self.session.pending() == 0 => self.say_goodbye(),
+            State::Online { .. } if stop.by_itself && (self.session.pending() == 0 || stop.goodbye_at <= now) => {
+                self.say_goodbye();
+            }
             _ => {}
         }
     }
@@ -170,7 +174,14 @@ impl<S: Storage> Client<S> {
             password: who.password,
             properties: Properties::EMPTY,
         });
-        packet.encoded_len(self.session.config().version).map_or(usize::MAX, |len| len.saturating_mul(2).max(64))
+        let version = self.session.config().version;
+        let connect = packet.encoded_len(version).unwrap_or(usize::MAX);
+        let subscribe = (0..MAX_DECLARED)
+            .map_while(|index| source.subscription(index, &mut scratch).map(|s| s.filter.as_str().len()))
+            .max()
+            // Fixed header, packet identifier, properties, length and options around it.
+            .map_or(0, |len| len.saturating_add(16));
+        connect.max(subscribe).saturating_mul(2).max(64)
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Client<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stop {
     deadline: Instant,
+    /// DISCONNECT goes out now whatever is still unacknowledged.
+    goodbye_at: Instant,
     /// DISCONNECT follows by itself once nothing is left; else the layer above asks for it.
     by_itself: bool,
     /// DISCONNECT was asked for: everything left in order.
@@ -201,7 +203,10 @@ impl<S: Storage> Client<S> {
             }
             State::Online { .. } | State::GivingUp | State::Stopped => None,
         };
-        let stop = self.stop.map(|stop| (stop.deadline, Timer::Stop)).filter(|_| self.state != State::Stopped);
+        let stop = self.stop.filter(|_| self.state != State::Stopped).map(|stop| {
+            let waits = stop.by_itself && !stop.goodbye && matches!(self.state, State::Online { .. });
+            (if waits { stop.goodbye_at } else { stop.deadline }, Timer::Stop)
+        });
         [self.session.next_timer(), own, stop].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -247,6 +252,7 @@ impl<S: Storage> Client<S> {
             None => {
                 let servers = self.session.config().servers.max(1);
                 self.server = self.server.wrapping_add(1).checked_rem(servers).unwrap_or(0);
+                self.short = 0;
             }
         }
         self.retry(now, reason, lane);
@@ -296,8 +302,15 @@ impl<S: Storage> Client<S> {
     pub(crate) fn begin_stop(&mut self, now: Instant, within: Duration, by_itself: bool) {
         let deadline = now + within;
         match &mut self.stop {
-            Some(stop) => stop.deadline = stop.deadline.min(deadline),
-            None => self.stop = Some(Stop { deadline, by_itself, goodbye: false, clean: false }),
+            Some(stop) => {
+                let goodbye_at = now + Duration::from_millis(within.as_millis() / 4 * 3);
+                stop.deadline = stop.deadline.min(deadline);
+                stop.goodbye_at = stop.goodbye_at.min(goodbye_at);
+            }
+            None => {
+                let goodbye_at = now + Duration::from_millis(within.as_millis() / 4 * 3);
+                self.stop = Some(Stop { deadline, goodbye_at, by_itself, goodbye: false, clean: false });
+            }
         }
         self.session.wake();
     }

@@ -181,8 +181,13 @@ impl<D: Tables> Commands<D> {
 
     /// The server accepted a connection, with the session of the last one or with a new one.
     pub fn resumed(&mut self, session_present: bool) {
-        let until = self.clock.saturating_add(self.ttl);
+        let until = if session_present { self.redeliverable_until() } else { self.clock.saturating_add(self.ttl) };
         self.tables.entries_mut().iter_mut().for_each(|entry| entry.resumed(session_present, until));
+    }
+
+    /// How long an entry stays pinned after a resume does not depend on how long others are remembered.
+    fn redeliverable_until(&self) -> u64 {
+        self.clock.saturating_add(self.ttl.max(TTL_MS))
     }
 
     /// `elapsed` more milliseconds were spent connected.
@@ -342,8 +347,9 @@ impl<D: Tables> Commands<D> {
             return Err(out.total());
         }
         let until = self.clock.saturating_add(self.ttl);
+        let redeliverable = self.redeliverable_until();
         if let Some(entry) = self.entry_mut(token) {
-            entry.finished(len, until);
+            entry.finished(len, until, redeliverable);
             self.executing = self.executing.saturating_sub(1);
         }
         Ok(())

@@ -106,11 +106,12 @@ impl Entry {
         };
     }
 
-    pub(super) fn finished(&mut self, response_len: usize, until: u64) {
+    pub(super) fn finished(&mut self, response_len: usize, until: u64, redeliverable: u64) {
         self.run = Run::Done;
         self.response_len = response_len;
         match &mut self.ack {
-            Ack::Redeliverable { until: end } | Ack::Confirmed { until: end } => *end = until,
+            Ack::Redeliverable { until: end } => *end = redeliverable,
+            Ack::Confirmed { until: end } => *end = until,
             Ack::Pending { .. } | Ack::Lost => {}
         }
     }

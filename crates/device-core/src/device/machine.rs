@@ -17,19 +17,19 @@ impl<S: Storage, D: Tables> Machine for Device<S, D> {
     type Event<'b> = DeviceEvent<'b>;
 
     fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Result<Progress<DeviceEvent<'b>>, ProtocolError> {
-        self.count_time(now);
         let progress = self.client.handle_input(now, rx)?;
-        self.collect();
+        self.collect(now);
         let (_, confirmed) = self.client.session().positions();
         self.commands.confirm_upto(confirmed);
         let event = progress.event.and_then(|event| self.translate(now, event));
+        self.count_time(now);
         Ok(Progress { consumed: progress.consumed, event, blocked: progress.blocked })
     }
 
     fn poll(&mut self, now: Instant) -> Actions {
         self.count_time(now);
         self.client.poll(now);
-        self.collect();
+        self.collect(now);
         self.release_held(now);
         self.run_presence(now);
         self.run_triggers(now);
@@ -44,13 +44,14 @@ impl<S: Storage, D: Tables> Machine for Device<S, D> {
         let source =
             DeviceSource { identity: &self.identity, commands: &self.commands, busy: &self.busy, profile: source };
         let taken = self.client.session_mut().take_transmit(now, &source, out);
-        self.collect();
+        self.collect(now);
+        self.note_beat(now);
         taken
     }
 
     fn transmitted(&mut self, now: Instant, n: usize) {
         self.client.transmitted(now, n);
-        self.note_beat(now);
+        self.collect(now);
     }
 
     fn connected(&mut self, now: Instant, security: Security) {
@@ -65,7 +66,7 @@ impl<S: Storage, D: Tables> Machine for Device<S, D> {
         self.count_time(now);
         self.counted = None;
         self.client.disconnected(now);
-        self.collect();
+        self.collect(now);
         self.commands.connection_lost();
         self.lane.disconnected();
         self.presence_lost();
@@ -89,9 +90,12 @@ impl<S: Storage, D: Tables> Machine for Device<S, D> {
     }
 
     fn stop(&mut self, now: Instant, within: Duration) {
+        // Half of the time is for what executes; the other half for saying goodbye.
+        let until = now + Duration::from_millis(within.as_millis() / 2);
+        if let Stopping::Draining { until: earlier } = &mut self.stopping {
+            *earlier = (*earlier).min(until);
+        }
         if self.stopping == Stopping::No {
-            // Half of the time is for what executes; the other half for saying goodbye.
-            let until = now + Duration::from_millis(within.as_millis() / 2);
             self.stopping = Stopping::Draining { until };
             self.client.session_mut().never_acknowledge_early();
         }

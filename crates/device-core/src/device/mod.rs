@@ -43,6 +43,7 @@ use crate::PublishError;
 use crate::client::Client;
 use crate::config::Config;
 use crate::event::MessageKey;
+use crate::machine::Machine;
 use crate::session::{Publication, Timer};
 use crate::storage::Storage;
 use crate::time::Instant;
@@ -72,6 +73,7 @@ pub struct Device<S, D> {
     /// Until when connected time is counted.
     counted: Option<Instant>,
     dropped: u32,
+    busied: u32,
 }
 
 /// How far an orderly end is.
@@ -110,6 +112,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
             stopping: Stopping::No,
             counted: None,
             dropped: 0,
+            busied: 0,
         };
         it.reserve();
         it
@@ -135,6 +138,10 @@ impl<S: Storage, D: Tables> Device<S, D> {
         {
             crate::json::validate(data).map_err(|e| PublishError::NotJson { at: e.at })?;
         }
+        if self.client.is_stopped() || matches!(self.stopping, Stopping::Offline | Stopping::Goodbye) {
+            // It could not leave any more: the command stays unacknowledged, and the broker keeps it.
+            return Err(PublishError::Stopped);
+        }
         let Some(id) = self.commands.id(token).and_then(CommandId::new) else {
             return Err(PublishError::UnknownCommand);
         };
@@ -147,9 +154,10 @@ impl<S: Storage, D: Tables> Device<S, D> {
             Err(FinishError::TooLarge { len, .. }) => Some(PublishError::TooLarge { total: len.into() }),
             Err(_) => return Err(PublishError::UnknownCommand),
         };
+        if self.send_response(now, token, true) {
+            self.client.session_mut().acknowledge_tagged(tag(token));
+        }
         self.reserve();
-        self.send_response(now, token);
-        self.client.session_mut().acknowledge_tagged(tag(token));
         too_large.map_or(Ok(()), Err)
     }
 
@@ -220,16 +228,17 @@ impl<S: Storage, D: Tables> Device<S, D> {
             .filter(|_| self.holds())
             .map(|(_, since)| (Instant::from_millis(since) + self.config.hold_for, Timer::Hold));
         let draining = match self.stopping {
-            Stopping::Draining { until } => Some((until, Timer::Stop)),
+            Stopping::Draining { until } if self.is_connected() => Some((until, Timer::Stop)),
             _ => None,
         };
-        let presence = self.presence.next_timer().filter(|_| self.is_connected());
-        let trigger = self.lane.deadline().map(|at| (at, Timer::Trigger));
+        // A deadline is named only where something is done at it.
+        let presence = self.presence.next_timer().filter(|_| self.is_connected() && self.stopping == Stopping::No);
+        let trigger = self.lane.deadline().map(|at| (at, Timer::Trigger)).filter(|_| self.is_connected());
         [self.client.next_timer(), hold, draining, presence, trigger].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Puts the response of a finished command into the outbox, unless it stands there unsent; false when it is full.
-    fn send_response(&mut self, now: Instant, token: CommandToken) -> bool {
+    fn send_response(&mut self, now: Instant, token: CommandToken, reserved: bool) -> bool {
         let body = source::Kind::Response.token(token.index());
         if self.client.session_mut().has_body(body, true) {
             return true;
@@ -238,7 +247,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
             return false;
         }
         let publication = Publication::with_token(source::topic(Suffix::Response), Suffix::Response.qos());
-        let queued = self.client.session_mut().publish_inner(now, &publication, body, true).is_ok();
+        let queued = self.client.session_mut().publish_inner(now, &publication, body, reserved).is_ok();
         if !queued {
             self.commands.returned(token);
         }
@@ -273,11 +282,10 @@ impl<S: Storage, D: Tables> Device<S, D> {
     }
 
     /// Acknowledgements that were taken, publications of our own that ended.
-    fn collect(&mut self) {
-        let (taken, _) = self.client.session().positions();
-        while let Some(tag) = self.client.session_mut().take_written() {
+    fn collect(&mut self, now: Instant) {
+        while let Some((tag, position)) = self.client.session_mut().take_written() {
             if let Some(token) = token_of(tag).and_then(|index| self.commands.token_at(index)) {
-                self.commands.ack_written(token, taken);
+                self.commands.ack_written(token, position);
             }
         }
         while let Some((body, outcome)) = self.client.session_mut().take_inner_outcome() {
@@ -289,7 +297,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
                     }
                 }
                 Some(source::Kind::Busy) => self.busy.free(index),
-                Some(kind) => self.presence_ended(kind, outcome),
+                Some(kind) => self.presence_ended(now, kind, outcome),
                 None => {}
             }
         }
@@ -298,11 +306,15 @@ impl<S: Storage, D: Tables> Device<S, D> {
     /// Connected time goes on.
     fn count_time(&mut self, now: Instant) {
         if let Some(since) = self.counted {
-            self.commands.tick(now.since(since).as_millis());
+            // A process that was suspended was not connected all the time: a repetition may stand in the transport.
+            self.commands.tick(now.since(since).as_millis().min(MOST_AT_ONCE));
             self.counted = Some(now);
         }
     }
 }
+
+/// The most connected time that passes between two calls, in milliseconds; twice the time between two heartbeats.
+const MOST_AT_ONCE: u64 = 60_000;
 
 /// The name under which the session knows the messages of a command: never 0.
 fn tag(token: CommandToken) -> u32 {

@@ -11,6 +11,9 @@ use crate::time::{Duration, Instant};
 /// Slots that are always kept: `online`, the manifest, a heartbeat, `offline`.
 pub(crate) const SLOTS: u16 = 4;
 
+/// What is said on each connection, the last one first: each goes to the front.
+const ANNOUNCED: [Kind; 3] = [Kind::Heartbeat, Kind::Auth, Kind::Online];
+
 /// When the device next says something about itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
@@ -18,8 +21,10 @@ pub(crate) struct Presence {
     /// The will of a connection that we had before may be published after our `online`, up to one and a half keep
     /// alive times later: then it is said once more.
     again_at: Option<Instant>,
-    /// A heartbeat is on its way, and was flushed at this time: for the round trip.
+    /// A heartbeat is on its way, and was taken, then flushed, at this time: for the round trip.
     beat: Option<Option<Instant>>,
+    /// What is to be said on this connection and found no slot yet.
+    wanted: [bool; ANNOUNCED.len()],
 }
 
 impl Presence {
@@ -36,46 +41,59 @@ impl<S: Storage, D: Tables> Device<S, D> {
     pub(super) fn announce(&mut self, now: Instant) {
         let keep_alive = u64::from(self.client.session().config().keep_alive);
         self.presence = Presence {
-            heartbeat_at: Some(now + self.config.heartbeat),
+            heartbeat_at: (self.config.heartbeat > Duration::ZERO).then(|| now + self.config.heartbeat),
             again_at: (keep_alive > 0).then(|| now + Duration::from_millis(keep_alive.saturating_mul(1500))),
             beat: None,
+            wanted: [true; ANNOUNCED.len()],
         };
-        // Each goes to the front, so the last one stands first.
-        for kind in [Kind::Heartbeat, Kind::Auth, Kind::Online] {
-            self.say(now, kind, true);
+        self.say_wanted(now);
+    }
+
+    fn say_wanted(&mut self, now: Instant) {
+        for (n, kind) in ANNOUNCED.into_iter().enumerate() {
+            if self.presence.wanted.get(n) == Some(&true) {
+                let said = self.say(now, kind, true);
+                if let Some(wanted) = self.presence.wanted.get_mut(n) {
+                    *wanted = !said;
+                }
+            }
         }
     }
 
-    /// Publishes one of the device's own messages, unless it waits already.
-    fn say(&mut self, now: Instant, kind: Kind, first: bool) {
+    /// Publishes one of the device's own messages, unless it waits already; false when there is no slot.
+    fn say(&mut self, now: Instant, kind: Kind, first: bool) -> bool {
         let body = kind.token(0);
         let session = self.client.session_mut();
-        if session.has_body(body, false) {
-            return;
+        // The key must follow an `online` of this connection: one that is only sent again may stand before it.
+        let online = Kind::Online.token(0);
+        let fresh = kind == Kind::Auth && (session.has_body(online, true) || !session.has_body(online, false));
+        if session.has_body(body, fresh) {
+            return true;
         }
         let suffix = kind.suffix();
         let mut publication = Publication::with_token(super::source::topic(suffix), suffix.qos());
         publication.retain = suffix.retain();
-        if let Ok(key) = session.publish_inner(now, &publication, body, true) {
-            if first {
-                session.move_to_front(key);
-            }
-            if kind == Kind::Heartbeat {
-                self.presence.beat = Some(None);
-            }
+        let Ok(key) = session.publish_inner(now, &publication, body, true) else { return false };
+        if first {
+            session.move_to_front(key);
         }
+        if kind == Kind::Heartbeat {
+            self.presence.beat = Some(None);
+        }
+        true
     }
 
-    pub(super) fn presence_ended(&mut self, kind: Kind, outcome: Outcome) {
+    pub(super) fn presence_ended(&mut self, now: Instant, kind: Kind, outcome: Outcome) {
         match (kind, outcome) {
             (Kind::Offline, Outcome::Acked | Outcome::Refused(_)) => self.stopping = Stopping::Goodbye,
+            (Kind::Heartbeat, Outcome::Sent) if self.presence.beat.is_some() => self.presence.beat = Some(Some(now)),
             (Kind::Heartbeat, Outcome::Sent) => {}
             (Kind::Heartbeat, _) => self.presence.beat = None,
             _ => {}
         }
     }
 
-    /// A heartbeat that was on its way may be out now: its round trip begins.
+    /// A heartbeat that waited may be taken now: its answer may come before its flush is reported.
     pub(super) fn note_beat(&mut self, now: Instant) {
         if self.presence.beat == Some(None) {
             let waits = self.client.session_mut().has_body(Kind::Heartbeat.token(0), false);
@@ -100,13 +118,14 @@ impl<S: Storage, D: Tables> Device<S, D> {
         if !self.client.is_connected() || self.stopping != Stopping::No {
             return;
         }
+        self.say_wanted(now);
         if self.presence.heartbeat_at.is_some_and(|at| at <= now) {
             self.presence.heartbeat_at = Some(now + self.config.heartbeat);
-            self.say(now, Kind::Heartbeat, true);
+            let _ = self.say(now, Kind::Heartbeat, true);
         }
         if self.presence.again_at.is_some_and(|at| at <= now) {
             self.presence.again_at = None;
-            self.say(now, Kind::Online, true);
+            let _ = self.say(now, Kind::Online, true);
         }
     }
 
@@ -114,9 +133,8 @@ impl<S: Storage, D: Tables> Device<S, D> {
     pub(super) fn go_on_stopping(&mut self, now: Instant) {
         if let Stopping::Draining { until } = self.stopping {
             let busy = self.commands.executing_len() > 0 || self.client.pending() > 0;
-            if self.client.is_connected() && (!busy || until <= now) {
+            if self.client.is_connected() && (!busy || until <= now) && self.say(now, Kind::Offline, false) {
                 self.stopping = Stopping::Offline;
-                self.say(now, Kind::Offline, false);
             }
         }
         if self.stopping == Stopping::Goodbye {

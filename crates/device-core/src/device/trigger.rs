@@ -134,6 +134,8 @@ impl<S: Storage, D: Tables> Device<S, D> {
     pub(super) fn trigger_acknowledged(&mut self, _ack: &TriggerAck<'_>) -> Option<MessageKey> {
         let key = match self.lane {
             Lane::Free => return None,
+            // An answer to an earlier life of this device.
+            Lane::Sending { key } if self.client.session_mut().is_unsent(key) => return None,
             Lane::Sending { key } | Lane::Sent { key, .. } | Lane::Late { key, .. } => key,
         };
         self.lane = Lane::Free;

@@ -36,9 +36,14 @@ impl Arena {
         Some(range)
     }
 
+    /// Bytes in use.
+    pub(crate) fn used<P>(out: &[OutSlot<P>]) -> usize {
+        out.iter().filter(|s| s.lives_in_arena()).fold(0, |sum, s| sum.saturating_add(s.range.len as usize))
+    }
+
     /// Pushes all ranges together at the beginning; true when that makes a gap of `len` bytes.
     pub(crate) fn compact<P>(&mut self, len: usize, arena: &mut [u8], out: &mut [OutSlot<P>]) -> bool {
-        let used: usize = out.iter().filter(|s| s.lives_in_arena()).map(|s| s.range.len as usize).sum();
+        let used = Self::used(out);
         if arena.len().saturating_sub(used) < len {
             return false;
         }

@@ -15,11 +15,18 @@ pub(crate) struct Declared {
     complete: bool,
     answered: u32,
     refused: u32,
+    /// To be asked for once more, as soon as all answers are in: identifiers must not be in use twice.
+    again: bool,
 }
 
 impl Declared {
     pub(crate) fn want(&mut self) {
-        *self = Self { wanted: true, ..Self::default() };
+        if self.wanted && self.answered.count_ones() < u32::from(self.asked) {
+            self.again = true;
+            self.complete = true;
+        } else {
+            *self = Self { wanted: true, ..Self::default() };
+        }
     }
 
     /// The next one to ask for.
@@ -48,13 +55,16 @@ impl Declared {
         if refused {
             self.refused |= bit;
         }
+        if self.again && self.answered.count_ones() >= u32::from(self.asked) {
+            *self = Self { wanted: true, ..Self::default() };
+        }
         true
     }
 
     /// Whether all are answered; with whether all are granted.
     pub(crate) fn result(&self) -> Option<bool> {
         let all = self.complete && self.answered.count_ones() == u32::from(self.asked);
-        (self.wanted && all).then_some(self.refused == 0)
+        (self.wanted && all && !self.again).then_some(self.refused == 0)
     }
 }
 

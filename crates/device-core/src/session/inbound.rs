@@ -31,7 +31,7 @@ impl Core {
         let progress = if c.skip.is_some() { self.go_on_skipping(p, rx) } else { self.handle_packet(p, rx) };
         match progress {
             Ok(progress) => {
-                self.note_progress(now, progress.consumed > 0, progress.blocked.is_some());
+                self.note_progress(now, progress.consumed, rx.len(), progress.blocked.is_some());
                 Ok(progress)
             }
             Err(error) => {
@@ -43,11 +43,20 @@ impl Core {
     }
 
     /// The answer to a PINGREQ may stand in the bytes that are not read while writing lags: its deadline waits, too.
-    fn note_progress(&mut self, now: Instant, received: bool, blocked: bool) {
+    fn note_progress(&mut self, now: Instant, consumed: usize, len: usize, blocked: bool) {
         let Some(c) = &mut self.connection else { return };
-        if received {
+        let left = len.saturating_sub(consumed);
+        if consumed > 0 || left > c.partial {
             c.last_received = now;
         }
+        if consumed == 0
+            && left > c.partial
+            && let Ping::Awaited { deadline, .. } = &mut c.ping
+        {
+            // The answer stands behind a packet that is still coming.
+            *deadline = (*deadline).max(now + self.config.pong_timeout);
+        }
+        c.partial = if consumed > 0 { 0 } else { left };
         if blocked {
             c.blocked_since.get_or_insert(now);
         } else if let Some(since) = c.blocked_since.take()
@@ -164,10 +173,13 @@ impl Core {
             // The server repeats itself on one connection: one acknowledgement answers both.
             return Ok(Ok(AckToken::new(connection, sequence)));
         }
+        if c.ring.is_full(p.inbound) && self.never_early {
+            // It is not to be acknowledged anyway, and what stands behind it must be read.
+            return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
+        }
         if c.ring.is_full(p.inbound) {
             // When the application holds the oldest, it is acknowledged early, so that the server goes on.
-            let held = c.ring.first().filter(|_| !self.never_early);
-            if held.is_some_and(|first| c.ring.ready(p.inbound, first)) {
+            if c.ring.first().is_some_and(|first| c.ring.ready(p.inbound, first)) {
                 self.early_ack();
             }
             return Ok(Err(Blocked::Tx));
@@ -259,7 +271,7 @@ impl Core {
         let Some(&[high, low]) = rx.get(header..header.saturating_add(2)) else { return Ok(Progress::NOTHING) };
         let start = header.saturating_add(2);
         let end = start.saturating_add(usize::from(u16::from_be_bytes([high, low])));
-        if end > total as usize {
+        if end.saturating_add(if acknowledged { 2 } else { 0 }) > total as usize {
             let at = u32::try_from(header).unwrap_or(u32::MAX);
             let kind = DecodeErrorKind::FieldTruncated;
             return Err(ProtocolError::Malformed(DecodeError { packet: Some(PacketType::Publish), at, kind }));
@@ -275,7 +287,7 @@ impl Core {
         };
         let before_id = u32::try_from(end.saturating_sub(consumed)).unwrap_or(u32::MAX);
         let left = total.saturating_sub(u32::try_from(consumed).unwrap_or(u32::MAX));
-        if let Some(c) = &mut self.connection {
+        if let Some(c) = self.connection.as_mut().filter(|_| left > 0) {
             c.skip = Some(Skip::new(left, before_id, acknowledged));
         }
         Ok(Progress { consumed, event: Some(Event::Oversize(Oversize { topic, total })), blocked: None })

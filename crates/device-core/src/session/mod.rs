@@ -134,7 +134,7 @@ impl<S: Storage> Session<S> {
         len: usize,
         fill: &dyn Fn(&mut Window<'_>),
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &NewBody::Copied(len, fill), Owner::App)
+        self.accept_publication(now, publication, &NewBody::Copied(len, fill), Asker::App)
     }
 
     /// Accepts a publication whose payload is kept by handle and never copied.
@@ -147,7 +147,7 @@ impl<S: Storage> Session<S> {
         publication: &Publication<'_>,
         payload: S::Payload,
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &NewBody::Owned(payload), Owner::App)
+        self.accept_publication(now, publication, &NewBody::Owned(payload), Asker::App)
     }
 
     /// Accepts a publication whose payload the source writes when it is sent.
@@ -160,18 +160,19 @@ impl<S: Storage> Session<S> {
         publication: &Publication<'_>,
         body: BodyToken,
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &NewBody::Source(body), Owner::App)
+        self.accept_publication(now, publication, &NewBody::Source(body), Asker::App)
     }
 
-    /// The same for the layer above: it may use reserved slots, and its outcome comes by `take_inner_outcome`.
+    /// The same for the layer above: in no class, with its outcome by `take_inner_outcome`, and `reserved` slots if it
+    /// says so.
     pub(crate) fn publish_inner(
         &mut self,
         now: Instant,
         publication: &Publication<'_>,
         body: BodyToken,
-        tell: bool,
+        reserved: bool,
     ) -> Result<MessageKey, PublishError> {
-        let owner = if tell { Owner::Inner } else { Owner::Nobody };
+        let owner = if reserved { Asker::Device } else { Asker::Repeat };
         self.accept_publication(now, publication, &NewBody::Source(body), owner)
     }
 
@@ -180,7 +181,7 @@ impl<S: Storage> Session<S> {
         now: Instant,
         publication: &Publication<'_>,
         body: &NewBody<'_, S::Payload>,
-        owner: Owner,
+        asker: Asker,
     ) -> Result<MessageKey, PublishError> {
         let Publication { topic, qos, retain, ttl, class } = *publication;
         if qos == QoS::ExactlyOnce {
@@ -204,7 +205,10 @@ impl<S: Storage> Session<S> {
             return Err(PublishError::TooLarge { total });
         }
         let kept = name.len().saturating_add(copied);
-        if !self.core.make_room(&mut self.storage.parts(), class, &text, name, kept) {
+        let weight = name.len().saturating_add(len);
+        // What the layer above says has bounds of its own, and no policy may drop it.
+        let (class, owner) = if asker == Asker::App { (class, Owner::App) } else { (NO_CLASS, Owner::Inner) };
+        if asker == Asker::App && !self.core.class_takes(&self.storage.parts(), class, weight) {
             return Err(PublishError::Full);
         }
         let request = || Request {
@@ -221,18 +225,32 @@ impl<S: Storage> Session<S> {
             class,
             ttl,
             owner,
+            reserved: asker == Asker::Device,
+            weight,
         };
-        self.accept(now, request).map_err(|short| {
-            let arena = self.storage.parts().arena.len();
-            if short.arena > arena { PublishError::NoRoom { needed: kept } } else { PublishError::Full }
-        })
+        let (key, i) = loop {
+            match self.accept(now, request) {
+                Ok(accepted) => break accepted,
+                Err(short) => {
+                    let parts = &mut self.storage.parts();
+                    let bytes = short.arena > parts.arena.len();
+                    // Dropping makes room for bytes at once; a slot is free only when its outcome was drained.
+                    if bytes && kept <= parts.arena.len() && self.core.drop_oldest(parts, class) {
+                        continue;
+                    }
+                    return Err(if bytes { PublishError::NoRoom { needed: kept } } else { PublishError::Full });
+                }
+            }
+        };
+        self.core.enforce_class(&mut self.storage.parts(), class, i);
+        Ok(key)
     }
 
     fn accept<'r>(
         &mut self,
         now: Instant,
         request: impl Fn() -> Request<'r, S::Payload>,
-    ) -> Result<MessageKey, outbound::Short> {
+    ) -> Result<(MessageKey, u16), outbound::Short> {
         self.core.fit(self.storage.out_limit());
         let mut accepted = self.core.accept(&mut self.storage.parts(), now, request());
         // Slots and bytes may both be short: each is grown once at most.
@@ -244,7 +262,7 @@ impl<S: Storage> Session<S> {
                 _ => break,
             }
         }
-        accepted.map(|(key, _)| key)
+        accepted
     }
 
     /// Asks for a subscription; the server's answer is its outcome, and a refusal is `Refused`.
@@ -286,8 +304,10 @@ impl<S: Storage> Session<S> {
             class: NO_CLASS,
             ttl: None,
             owner: Owner::App,
+            reserved: false,
+            weight: 0,
         };
-        self.accept(now, request).map_err(|_| SubscribeError::Full)
+        self.accept(now, request).map(|(key, _)| key).map_err(|_| SubscribeError::Full)
     }
 
     /// The declared subscriptions are to be asked for on this connection.
@@ -325,6 +345,12 @@ impl<S: Storage> Session<S> {
         }
     }
 
+    /// The name that a held message was given.
+    pub(crate) fn tag_of(&mut self, token: AckToken) -> Option<u32> {
+        let c = self.core.connection.as_ref().filter(|_| token.connection == self.core.connections)?;
+        c.ring.tag_of(self.storage.parts().inbound, token.sequence)
+    }
+
     /// Acknowledges all held messages of a name; whether there was one.
     pub(crate) fn acknowledge_tagged(&mut self, tag: u32) -> bool {
         let Some(c) = &mut self.core.connection else { return false };
@@ -340,8 +366,8 @@ impl<S: Storage> Session<S> {
         }
     }
 
-    /// The name of an acknowledgement that was taken. To be drained after each take.
-    pub(crate) fn take_written(&mut self) -> Option<u32> {
+    /// The name of an acknowledgement that was taken, and where in the stream it ends. To be drained after each take.
+    pub(crate) fn take_written(&mut self) -> Option<(u32, u64)> {
         self.core.connection.as_mut()?.written.pop()
     }
 
@@ -418,6 +444,17 @@ impl<S: Storage> Session<S> {
         self.core.find(&parts, |slot, _| waits(slot)).is_some()
     }
 
+    /// Whether no byte of an operation has left.
+    pub(crate) fn is_unsent(&mut self, key: MessageKey) -> bool {
+        let parts = self.storage.parts();
+        self.core.find(&parts, |slot, _| slot.key == key && outbound::is_unsent(slot)).is_some()
+    }
+
+    /// Whether DISCONNECT has left on this connection.
+    pub(crate) fn said_goodbye(&self) -> bool {
+        self.core.connection.as_ref().is_some_and(Connection::said_goodbye)
+    }
+
     /// The oldest operation of a class that is held back.
     pub(crate) fn first_parked(&mut self, class: u8) -> Option<MessageKey> {
         let parts = self.storage.parts();
@@ -470,6 +507,16 @@ impl<S: Storage> Session<S> {
     pub fn set_wall_clock(&mut self, now: Instant, unix_ms: u64) {
         self.core.wall_clock = Some((now, unix_ms));
     }
+}
+
+/// Who publishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    App,
+    /// The layer above, something for which it has reserved a slot.
+    Device,
+    /// The layer above, something that it says once more.
+    Repeat,
 }
 
 /// The body of a publication that is being accepted.

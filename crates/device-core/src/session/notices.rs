@@ -2,6 +2,16 @@
 
 use crate::event::Notice;
 
+const fn is_counter(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::StrayAck { .. }
+            | Notice::AcknowledgedEarly { .. }
+            | Notice::CommandDropped { .. }
+            | Notice::CommandBusy { .. }
+    )
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Notices {
     waiting: [Option<Notice>; Notice::BOUND],
@@ -12,7 +22,15 @@ pub(crate) struct Notices {
 impl Notices {
     pub(crate) const NEW: Self = Self { waiting: [None; Notice::BOUND], first: 0, len: 0 };
 
+    /// A counter that waits already is brought up to date, so that a flood of one kind pushes out no other.
     pub(crate) fn push(&mut self, notice: Notice) {
+        let same = |waiting: &&mut Notice| {
+            core::mem::discriminant(*waiting) == core::mem::discriminant(&notice) && is_counter(&notice)
+        };
+        if let Some(waiting) = self.waiting.iter_mut().flatten().find(same) {
+            *waiting = notice;
+            return;
+        }
         if self.len == Notice::BOUND {
             let _ = self.pop();
         }

@@ -1,5 +1,6 @@
 //! Operations that the application asks for: accepted into a slot, held within bounds, ended in one outcome.
 
+use super::arena::Arena;
 use super::slot::{Body, Kind, List, NONE, OutSlot, Owner, Range, State, Text};
 use super::state::Core;
 use crate::config::{OnSessionLoss, WhenFull};
@@ -67,6 +68,9 @@ pub(crate) struct Request<'a, P> {
     pub(crate) class: u8,
     pub(crate) ttl: Option<Duration>,
     pub(crate) owner: Owner,
+    /// May use the slots that are kept for the layer above.
+    pub(crate) reserved: bool,
+    pub(crate) weight: usize,
 }
 
 /// Why a request was not accepted, and what storage would help.
@@ -85,7 +89,7 @@ impl Core {
     ) -> Result<(MessageKey, u16), Short> {
         let name = request.name;
         let len = name.len().saturating_add(request.len);
-        let spare = if request.owner == Owner::Inner { 0 } else { usize::from(self.reserved) };
+        let spare = if request.reserved { 0 } else { usize::from(self.reserved) };
         let free = self.free_slots(p.out.len());
         if free <= spare {
             let slots = p.out.len().saturating_add(spare).saturating_add(1).saturating_sub(free);
@@ -96,7 +100,10 @@ impl Core {
             None if self.arena.compact(len, p.arena, p.out) => {
                 self.arena.take(len, p.arena.len(), p.out).unwrap_or_default()
             }
-            None => return Err(Short { arena: p.arena.len().saturating_add(len), slots: p.out.len() }),
+            None => {
+                let used = Arena::used(p.out);
+                return Err(Short { arena: used.saturating_add(len), slots: p.out.len() });
+            }
         };
         let copied = p.arena.get_mut(range.at as usize..range.end() as usize);
         if let Some((to_name, to_body)) = copied.and_then(|room| room.split_at_mut_checked(name.len())) {
@@ -107,6 +114,7 @@ impl Core {
         self.next_key = self.next_key.wrapping_add(1).max(1);
         let key = MessageKey(self.next_key);
         let class = usize::from(request.class);
+        let weight = u32::try_from(request.weight).unwrap_or(u32::MAX);
         let ttl = request.ttl.or_else(|| self.config.classes.get(class).and_then(|c| c.ttl));
         let expires = ttl.map(|ttl| now + ttl);
         if let Some(slot) = p.out.get_mut(usize::from(i)) {
@@ -120,6 +128,7 @@ impl Core {
                 text: request.text,
                 body: request.body,
                 range,
+                weight,
                 expires,
                 turn,
                 ..OutSlot::EMPTY
@@ -129,7 +138,7 @@ impl Core {
             *count = count.saturating_add(1);
         }
         if let Some(bytes) = self.class_bytes.get_mut(class) {
-            *bytes = bytes.saturating_add(range.len);
+            *bytes = bytes.saturating_add(weight);
         }
         self.next_expiry = [self.next_expiry, expires].into_iter().flatten().min();
         self.order.push_back(p.out, i);
@@ -138,50 +147,69 @@ impl Core {
         Ok((key, i))
     }
 
-    /// Applies the policy of the class to make room for one more message of `len` bytes; false when it stays full.
-    pub(crate) fn make_room<P>(
-        &mut self,
-        p: &mut Parts<'_, P>,
-        class: u8,
-        text: &Text,
-        name: &[u8],
-        len: usize,
-    ) -> bool {
-        let Some(limits) = self.config.classes.get(usize::from(class)).copied() else { return false };
+    /// Whether the class takes one more message of `len` bytes, after its policy has made room. Changes nothing.
+    pub(crate) fn class_takes<P>(&self, p: &Parts<'_, P>, class: u8, len: usize) -> bool {
+        let Some(limits) = self.config.classes.get(usize::from(class)) else { return false };
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        if limits.count == 0 || len > limits.bytes {
-            return false;
+        let (mut count, mut bytes) = self.class_load(class);
+        if limits.when_full != WhenFull::Reject {
+            let mut i = self.order.first;
+            while let Some(slot) = p.out.get(usize::from(i)) {
+                if slot.class == class && is_unsent(slot) {
+                    (count, bytes) = (count.saturating_sub(1), bytes.saturating_sub(slot.weight));
+                }
+                i = slot.next;
+            }
         }
+        count < limits.count && bytes.saturating_add(len) <= limits.bytes
+    }
+
+    /// Applies the policy of the class after `newest` was accepted: what has to make room for it ends.
+    pub(crate) fn enforce_class<P>(&mut self, p: &mut Parts<'_, P>, class: u8, newest: u16) {
+        let Some(limits) = self.config.classes.get(usize::from(class)).copied() else { return };
         if limits.when_full == WhenFull::Latest {
-            while let Some(i) =
-                self.find(p, |slot, arena| slot.class == class && is_unsent(slot) && same_text(slot, arena, text, name))
-            {
+            let text = p.out.get(usize::from(newest)).map(|slot| (slot.range, slot.text));
+            while let Some(i) = self.find_index(p, |i, slot, arena| {
+                i != newest && slot.class == class && is_unsent(slot) && text.is_some_and(|t| same_text(slot, arena, t))
+            }) {
                 self.finish(p.out, i, Outcome::Dropped(DropReason::Policy));
             }
         }
         loop {
-            let count = self.class_count.get(usize::from(class)).copied().unwrap_or(0);
-            let bytes = self.class_bytes.get(usize::from(class)).copied().unwrap_or(0);
-            if count < limits.count && bytes.saturating_add(len) <= limits.bytes {
-                return true;
+            let (count, bytes) = self.class_load(class);
+            if count <= limits.count && bytes <= limits.bytes {
+                return;
             }
-            if limits.when_full == WhenFull::Reject || !self.drop_oldest(p, class) {
-                return false;
-            }
+            let oldest = self.find_index(p, |i, slot, _| i != newest && slot.class == class && is_unsent(slot));
+            let Some(oldest) = oldest else { return };
+            self.finish(p.out, oldest, Outcome::Dropped(DropReason::Policy));
         }
     }
 
-    /// Gives up the oldest unsent message of a class; false when there is none.
+    fn class_load(&self, class: u8) -> (u16, u32) {
+        let class = usize::from(class);
+        (self.class_count.get(class).copied().unwrap_or(0), self.class_bytes.get(class).copied().unwrap_or(0))
+    }
+
+    /// Gives up the oldest unsent message of a class whose policy says so, to make room; false when there is none.
     pub(crate) fn drop_oldest<P>(&mut self, p: &mut Parts<'_, P>, class: u8) -> bool {
+        let policy = self.config.classes.get(usize::from(class)).map(|limits| limits.when_full);
+        if policy != Some(WhenFull::DropOldest) {
+            return false;
+        }
         let oldest = self.find(p, |slot, _| slot.class == class && is_unsent(slot));
         oldest.inspect(|&i| self.finish(p.out, i, Outcome::Dropped(DropReason::Policy))).is_some()
     }
 
     /// The first in the send order for which `test` holds.
     pub(crate) fn find<P>(&self, p: &Parts<'_, P>, test: impl Fn(&OutSlot<P>, &[u8]) -> bool) -> Option<u16> {
+        self.find_index(p, |_, slot, arena| test(slot, arena))
+    }
+
+    fn find_index<P>(&self, p: &Parts<'_, P>, test: impl Fn(u16, &OutSlot<P>, &[u8]) -> bool) -> Option<u16> {
         let mut i = self.order.first;
         while let Some(slot) = p.out.get(usize::from(i)) {
-            if test(slot, p.arena) {
+            if test(i, slot, p.arena) {
                 return Some(i);
             }
             i = slot.next;
@@ -193,7 +221,8 @@ impl Core {
     pub(crate) fn finish<P>(&mut self, out: &mut [OutSlot<P>], i: u16, outcome: Outcome) {
         let Some(slot) = out.get_mut(usize::from(i)) else { return };
         let (was, next, owner, class) = (slot.state, slot.next, slot.owner, usize::from(slot.class));
-        let bytes = core::mem::take(&mut slot.range).len;
+        slot.range = Range::default();
+        let bytes = core::mem::take(&mut slot.weight);
         slot.state = State::Done(outcome);
         if matches!(slot.body, Body::Owned(_)) {
             slot.body = Body::Arena;
@@ -225,7 +254,6 @@ impl Core {
         match owner {
             Owner::App => self.ended.push_back(out, i),
             Owner::Inner => self.ended_inner.push_back(out, i),
-            Owner::Nobody => self.release(out, i),
         }
         self.wake = true;
     }
@@ -332,7 +360,7 @@ impl Core {
     /// Moves an operation before all that was never sent: it overtakes what waits, never what is sent again.
     pub(crate) fn move_to_front<P>(&mut self, p: &mut Parts<'_, P>, key: MessageKey) {
         let Some(i) = self.find(p, |slot, _| slot.key == key && is_unsent(slot)) else { return };
-        let at = self.find(p, |slot, _| is_unsent(slot)).unwrap_or(NONE);
+        let at = self.find(p, |slot, _| is_unsent(slot) && !slot.parked).unwrap_or(NONE);
         if at == i {
             return;
         }
@@ -388,10 +416,10 @@ pub(crate) fn is_unsent<P>(slot: &OutSlot<P>) -> bool {
     slot.state == State::Waiting && !slot.tried && slot.packet_id.is_none()
 }
 
-fn same_text<P>(slot: &OutSlot<P>, arena: &[u8], text: &Text, name: &[u8]) -> bool {
+fn same_text<P>(slot: &OutSlot<P>, arena: &[u8], (range, text): (Range, Text)) -> bool {
     match (slot.text, text) {
-        (Text::Source(a), Text::Source(b)) => a == *b,
-        (Text::Arena(len), Text::Arena(_)) => text_of(slot.range, len, arena) == Some(name),
+        (Text::Source(a), Text::Source(b)) => a == b,
+        (Text::Arena(a), Text::Arena(b)) => text_of(slot.range, a, arena) == text_of(range, b, arena),
         _ => false,
     }
 }

@@ -75,6 +75,11 @@ impl Ring {
         }
     }
 
+    pub(crate) fn tag_of(&self, slots: &[InSlot], sequence: u32) -> Option<u32> {
+        let waits = sequence.wrapping_sub(self.first) < self.len;
+        waits.then(|| self.peek(slots, sequence))?.map(|slot| slot.tag).filter(|&tag| tag != 0)
+    }
+
     /// Marks all messages of a name as dealt with; whether there was one that was not.
     pub(crate) fn ready_tagged(&mut self, slots: &mut [InSlot], tag: u32) -> bool {
         let mut any = false;

@@ -79,8 +79,6 @@ pub(crate) enum Owner {
     App,
     /// The layer above, by `take_inner_outcome`.
     Inner,
-    /// Nobody: the slot is free at once.
-    Nobody,
 }
 
 /// Memory for one outbound operation. Opaque: a [`Storage`](crate::Storage) lends slices of them.
@@ -94,6 +92,8 @@ pub struct OutSlot<P> {
     pub(crate) text: Text,
     pub(crate) body: Body<P>,
     pub(crate) range: Range,
+    /// Bytes of topic and payload, wherever they are: what it counts for in its class.
+    pub(crate) weight: u32,
     /// Set when the packet is first written, kept for every repetition of a publication.
     pub(crate) packet_id: Option<PacketId>,
     /// A byte of it was taken on some connection before: a repetition says so with DUP.
@@ -113,12 +113,13 @@ impl<P> OutSlot<P> {
     pub const EMPTY: Self = Self {
         state: State::Free,
         key: MessageKey(0),
-        owner: Owner::Nobody,
+        owner: Owner::App,
         class: 0,
         kind: Kind::Unsubscribe,
         text: Text::Arena(0),
         body: Body::Arena,
         range: Range { at: 0, len: 0 },
+        weight: 0,
         packet_id: None,
         tried: false,
         parked: false,

@@ -121,7 +121,13 @@ impl Core {
     pub(crate) fn close(&mut self, reason: DisconnectReason, goodbye: bool) {
         if let Some(c) = &mut self.connection {
             let goodbye = goodbye && c.phase == Phase::Open;
-            c.closing.get_or_insert(Closing { reason, stage: if goodbye { Stage::Owed } else { Stage::Now } });
+            let stage = if goodbye { Stage::Owed } else { Stage::Now };
+            match &mut c.closing {
+                None => c.closing = Some(Closing { reason, stage }),
+                // The first reason stays, but a goodbye that cannot leave must not keep the connection open.
+                Some(closing) if stage == Stage::Now => closing.stage = Stage::Now,
+                Some(_) => {}
+            }
         }
     }
 }
@@ -165,7 +171,12 @@ pub(crate) enum Ping {
     /// Taken; it began and ended at these positions of the stream.
     Taken { start: u64, end: u64 },
     /// Flushed: PINGRESP must come by the deadline.
-    Awaited { start: u64, since: Instant, deadline: Instant },
+    Awaited {
+        start: u64,
+        deadline: Instant,
+        /// The deadline was found passed late, and put off once.
+        graced: bool,
+    },
 }
 
 /// A packet of which the head is taken and the body is not, or not whole.
@@ -176,13 +187,15 @@ pub(crate) struct Current {
     pub(crate) start: u64,
     pub(crate) done: u32,
     pub(crate) total: u32,
+    /// The wall clock when the packet began: a body must be written as it was counted.
+    pub(crate) unix_ms: Option<u64>,
 }
 
 /// Names of acknowledgements that were taken and of which the layer above does not know yet. When it is full, none is
 /// taken until that layer has asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Written {
-    tags: [u32; 8],
+    tags: [(u32, u64); 8],
     len: usize,
 }
 
@@ -191,14 +204,15 @@ impl Written {
         self.len >= self.tags.len()
     }
 
-    pub(crate) fn push(&mut self, tag: u32) {
+    /// The acknowledgement named `tag` ends at this position of the stream.
+    pub(crate) fn push(&mut self, tag: u32, position: u64) {
         if let Some(place) = self.tags.get_mut(self.len).filter(|_| tag != 0) {
-            *place = tag;
+            *place = (tag, position);
             self.len = self.len.saturating_add(1);
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<u32> {
+    pub(crate) fn pop(&mut self) -> Option<(u32, u64)> {
         self.len = self.len.checked_sub(1)?;
         self.tags.get(self.len).copied()
     }
@@ -230,6 +244,8 @@ pub(crate) struct Connection {
     /// A PUBREL nobody waits for is answered, so that the server does not repeat it for ever.
     pub(crate) owed_comp: Option<PacketId>,
     pub(crate) skip: Option<Skip>,
+    /// How much of the next packet there was at the last call: a large one that comes slowly is a sign of life.
+    pub(crate) partial: usize,
     pub(crate) declared: Declared,
     /// The server has received all that was taken before this position of the stream.
     pub(crate) confirmed: u64,
@@ -255,6 +271,7 @@ impl Connection {
             written: Written::default(),
             owed_comp: None,
             skip: None,
+            partial: 0,
             declared: Declared::default(),
             confirmed: 0,
         }
@@ -267,6 +284,11 @@ impl Connection {
             Stage::Taken(end) => self.flushed >= end,
             Stage::Now => true,
         })
+    }
+
+    /// Whether DISCONNECT was written and flushed.
+    pub(crate) fn said_goodbye(&self) -> bool {
+        self.closing.is_some_and(|c| matches!(c.stage, Stage::Taken(end) if self.flushed >= end))
     }
 
     /// Notes that the server has received all before `position`.

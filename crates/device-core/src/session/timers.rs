@@ -80,17 +80,22 @@ impl Core {
                         c.ping = Ping::Due;
                     }
                 }
-                Timer::Pong if now.since(at) >= GRACE => {
+                Timer::Pong if now.since(at) >= GRACE && self.may_grace() => {
                     // Nobody looked at the clock in time, so nobody may have looked at the transport either: the
                     // answer may stand in its buffer. A suspended process gets the time to read it.
-                    if let Some(Ping::Awaited { deadline, .. }) = self.connection.as_mut().map(|c| &mut c.ping) {
-                        *deadline = now + GRACE;
+                    if let Some(Ping::Awaited { deadline, graced, .. }) = self.connection.as_mut().map(|c| &mut c.ping)
+                    {
+                        (*deadline, *graced) = (now + GRACE, true);
                     }
                 }
                 Timer::Pong | Timer::Write => self.close(DisconnectReason::KeepAliveTimeout, false),
                 _ => {}
             }
         }
+    }
+
+    fn may_grace(&self) -> bool {
+        self.connection.as_ref().is_some_and(|c| matches!(c.ping, Ping::Awaited { graced: false, .. }))
     }
 
     /// Sends a PINGREQ now, unless one is on its way: its answer confirms what was sent before.

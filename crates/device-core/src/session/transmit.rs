@@ -61,8 +61,9 @@ impl Core {
             Phase::AwaitConnAck => return None,
             Phase::Open => {}
         }
-        if let Some(id) = c.ring.due(p.inbound).filter(|_| !c.written.is_full()) {
-            return Some(Due::Ack(id));
+        if let Some(id) = c.ring.due(p.inbound) {
+            // With its list full, the layer above must ask first; nothing overtakes the acknowledgements meanwhile.
+            return (!c.written.is_full()).then_some(Due::Ack(id));
         }
         if let Some(id) = c.owed_comp {
             return Some(Due::Complete(id));
@@ -85,7 +86,7 @@ impl Core {
         while let Some(slot) = out.get(usize::from(i)) {
             if slot.state == State::Waiting && !slot.parked {
                 // Order is kept at a full window: what stands behind waits too.
-                let fits = !slot.is_acknowledged_publish() || c.in_flight < self.config.send_window;
+                let fits = !slot.is_acknowledged_publish() || c.in_flight < self.config.send_window.max(1);
                 return fits.then_some(i);
             }
             i = slot.next;
@@ -153,7 +154,7 @@ impl Core {
         let version = self.config.version;
         let plain = |packet: Packet<'_>, out: &mut [u8]| step(packet.encode(version, out));
         match due {
-            Due::Body(current) => self.write_body(p, now, source, current, out),
+            Due::Body(current) => self.write_body(p, source, current, out),
             Due::Connect => self.write_connect(now, source, out),
             Due::Slot(i) => self.write_slot(p, now, source, i, out),
             Due::Ack(packet_id) => {
@@ -161,9 +162,10 @@ impl Core {
                     Packet::PubAck(PubAck { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }),
                     out,
                 );
+                let n = if let Step::Wrote(n) = &step { *n } else { 0 };
                 self.after(step, |c| {
                     let tag = c.ring.pop(p.inbound);
-                    c.written.push(tag);
+                    c.written.push(tag, c.taken.saturating_add(n as u64));
                 })
             }
             Due::Complete(packet_id) => {
@@ -299,7 +301,7 @@ impl Core {
             slot.packet_id = packet_id;
             slot.turn = turn;
             slot.tried = true;
-            c.current = Some(Current { slot: i, start: c.taken, done: 0, total });
+            c.current = Some(Current { slot: i, start: c.taken, done: 0, total, unix_ms });
         }
         Step::Wrote(n)
     }
@@ -307,12 +309,10 @@ impl Core {
     fn write_body<P: AsRef<[u8]> + Clone>(
         &mut self,
         p: &mut Parts<'_, P>,
-        now: Instant,
         source: &dyn Source,
         current: Current,
         out: &mut [u8],
     ) -> Step<P> {
-        let unix_ms = self.unix_ms(now);
         let Some(slot) = p.out.get(usize::from(current.slot)) else { return Step::Again };
         let text = if let Text::Arena(len) = slot.text { usize::from(len) } else { 0 };
         let n = match &slot.body {
@@ -327,7 +327,7 @@ impl Core {
                 let left = current.total.saturating_sub(current.done) as usize;
                 let end = out.len().min(left);
                 let mut window = Window::new(current.done, out.get_mut(..end).unwrap_or_default());
-                source.body(*token, unix_ms, &mut window);
+                source.body(*token, current.unix_ms, &mut window);
                 let (filled, total) = (window.filled(), window.total());
                 if total != current.total || filled != end {
                     // The source broke its promise: what is out cannot be called back, so the connection ends.
@@ -380,7 +380,7 @@ impl Core {
         if let Ping::Taken { start, end } = c.ping
             && end <= c.flushed
         {
-            c.ping = Ping::Awaited { start, since: now, deadline: now + self.config.pong_timeout };
+            c.ping = Ping::Awaited { start, deadline: now + self.config.pong_timeout, graced: false };
         }
         let flushed = c.flushed;
         while let Some(slot) = p.out.get(usize::from(self.flushing.first)) {

@@ -83,7 +83,7 @@ fn a_silent_server_does_not_hold_the_end_up<S: Storage>(storage: fn() -> S) {
     stop(&mut world, 3);
     let began = world.now();
     assert!(!stopped(&mut world, 4), "not clean");
-    assert_eq!(world.now().since(began), secs(3));
+    assert!(world.now().since(began) <= secs(3));
     assert_eq!(outcome(&world, key), Some(Outcome::Dropped(DropReason::Stopped)));
     world.assert_clean();
 }

@@ -1,6 +1,8 @@
 //! A session on a table: what it says is decoded, what it is told is encoded; no link, no server, no time of its own.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
+pub mod device;
+
 use mqtt_device_core::proto::{
     ConnAck, Filters, Packet, PacketId, Properties, PubAck, Publish, ReasonCode, ReasonCodes, Role, Status, SubAck,
     Will, frame_len,
