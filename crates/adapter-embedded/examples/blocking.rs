@@ -3,26 +3,28 @@
 //! Run it against a broker: `cargo run -p mqtt-device-embedded --example blocking -- 127.0.0.1:1883`
 
 use mqtt_device_core::{
-    Attempt, Client, Config, Credentials, Event, Failure, Fixed, Instant, Machine, MessageKey, Notice, Outcome,
-    Publication, Security, Source, Storage,
+    Attempt, Client, Config, Credentials, Duration, Event, Failure, Fixed, Instant, Machine, MessageKey, NoRoom,
+    Notice, Outcome, Publication, QoS, Security, Source, Subscription, TopicFilter,
 };
-use mqtt_device_proto::QoS;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant as StdInstant};
+use std::time;
 
 /// The longest time for which the loop does not look up.
-const NAP: Duration = Duration::from_millis(250);
+const NAP: time::Duration = time::Duration::from_millis(250);
 
 /// What the loop tells the application, which gets the machine to answer with.
-pub enum Told<'b, M: Machine> {
+pub(crate) enum Told<'b, M: Machine> {
+    /// A packet from the server.
     Event(M::Event<'b>),
+    /// The end of an operation.
     Outcome(MessageKey, Outcome),
+    /// What no packet carries.
     Notice(Notice),
 }
 
 /// Runs `machine` until it is stopped. `on` may call the machine.
-pub fn run<M: Machine>(
+pub(crate) fn run<M: Machine>(
     machine: &mut M,
     source: &M::Source,
     servers: &[SocketAddr],
@@ -30,7 +32,7 @@ pub fn run<M: Machine>(
 ) -> io::Result<()> {
     let mut rx = vec![0; machine.rx_min()];
     let mut tx = vec![0; machine.tx_min(source).max(1024)];
-    let epoch = StdInstant::now();
+    let epoch = time::Instant::now();
     let now = || Instant::from_millis(u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX));
     let (mut stream, mut filled) = (None::<TcpStream>, 0);
     loop {
@@ -46,7 +48,7 @@ pub fn run<M: Machine>(
             return Ok(());
         }
         let until = actions.deadline.map_or(NAP, |at| at.since(now()).into());
-        let nap = until.clamp(Duration::from_millis(1), NAP);
+        let nap = until.clamp(time::Duration::from_millis(1), NAP);
         if actions.close {
             stream = None;
             machine.disconnected(now());
@@ -112,14 +114,58 @@ pub fn run<M: Machine>(
     }
 }
 
-fn open(servers: &[SocketAddr], server: u8, within: Duration) -> Result<TcpStream, Failure> {
+fn open(servers: &[SocketAddr], server: u8, within: time::Duration) -> Result<TcpStream, Failure> {
     let address = servers.get(usize::from(server)).ok_or(Failure::Dns)?;
     let stream = TcpStream::connect_timeout(address, within).map_err(|e| match e.kind() {
         ErrorKind::ConnectionRefused => Failure::Refused,
         ErrorKind::TimedOut => Failure::Timeout,
         _ => Failure::Other,
     })?;
-    let set = || stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(Duration::from_secs(5))));
+    let set = || stream.set_nodelay(true).and_then(|()| stream.set_write_timeout(Some(time::Duration::from_secs(5))));
     set().map_err(|_| Failure::Other)?;
     Ok(stream)
+}
+
+/// Who we are, and what we want to hear.
+pub(crate) struct Me;
+
+impl Source for Me {
+    fn credentials<'s>(&'s self, _: Option<u64>, _: &'s mut [u8]) -> Result<Credentials<'s>, NoRoom> {
+        Ok(Credentials { client_id: "blocking", username: None, password: None, will: None })
+    }
+
+    fn subscription<'s>(&'s self, index: u16, _: &'s mut [u8]) -> Option<Subscription<'s>> {
+        let filter = TopicFilter::new("blocking/in").ok().filter(|_| index == 0)?;
+        Some(Subscription::new(filter, QoS::AtLeastOnce))
+    }
+}
+
+/// Sends every message of `blocking/in` back on `blocking/out`, until one says `stop`.
+pub(crate) fn echo(server: SocketAddr) -> io::Result<u32> {
+    let mut client = Client::new(Config::new(u64::from(std::process::id())), Fixed::<8192, 32, 32>::new());
+    let mut echoed = 0;
+    run(&mut client, &Me, &[server], |client, now, told| match told {
+        Told::Event(Event::Message(message)) => {
+            let publication = Publication::new("blocking/out", QoS::AtLeastOnce);
+            match client.publish(now, &publication, message.payload) {
+                Ok(_) => echoed += 1,
+                Err(error) => eprintln!("not echoed: {error}"),
+            }
+            if message.payload == b"stop" {
+                client.stop(now, Duration::from_secs(5));
+            }
+        }
+        Told::Event(event) => println!("{event:?}"),
+        Told::Outcome(key, outcome) => println!("{key:?} ended: {outcome:?}"),
+        Told::Notice(notice) => println!("{notice:?}"),
+    })?;
+    Ok(echoed)
+}
+
+#[allow(dead_code, reason = "the test that includes this file has a main of its own")]
+fn main() -> io::Result<()> {
+    let usage = || io::Error::new(ErrorKind::InvalidInput, "the address of a broker, as in 127.0.0.1:1883");
+    let address = std::env::args().nth(1).and_then(|text| text.parse().ok()).ok_or_else(usage)?;
+    println!("echoed {} messages", echo(address)?);
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::support::executor::{dropped_after, turn_over};
 use crate::support::net::{Net, NetConnector};
+use crate::support::show;
 use mqtt_device_core::{
     CommandSpec, CommandToken, Config, Device, DeviceConfig, DeviceEvent, Duration, Fixed, FixedTables, Identity,
     MessageKey, Notice, Outcome, Profile, PublishError,
@@ -71,7 +72,9 @@ fn device(net: &Net) -> Shared<Greenhouse, &Net> {
     let mut config = Config::new(2);
     config.maximum_packet_size = 256;
     let identity = Identity::new("agent", "greenhouse").unwrap();
-    Shared::new(Device::new(config, DeviceConfig::new(), identity, Fixed::new(), FixedTables::new()), net)
+    let mut settings = DeviceConfig::new();
+    settings.triggers.ttl = None; // some of these tests take a virtual day
+    Shared::new(Device::new(config, settings, identity, Fixed::new(), FixedTables::new()), net)
 }
 
 async fn serve(net: &Net, shared: &Shared<Greenhouse, &Net>, app: &App) -> Result<(), SetupError> {
@@ -172,7 +175,7 @@ fn commands_wait_at_the_server_while_the_device_is_away() {
 
 /// A device that is served by futures that live `k` polls each, `times` times; then by one that is left alone.
 fn dropped(k: usize, times: usize) -> bool {
-    let link = LinkConfig { piece: 40..=80, delay: 0..=1, capacity: 120, ..LinkConfig::perfect() };
+    let link = LinkConfig { piece: 16..=48, delay: 0..=1, flush: 0..=1, capacity: 40, ..LinkConfig::perfect() };
     let (net, app) = (net(link), App::default());
     let shared = device(&net);
     let mut futures = 0;
@@ -212,7 +215,8 @@ fn dropped(k: usize, times: usize) -> bool {
     });
     check(&net);
     assert_eq!(*app.runs.borrow(), ["cmd-1", "cmd-2", "cmd-3"], "k = {k}: each once, in order");
-    assert!(app.outcomes.borrow().iter().all(|(_, outcome)| *outcome == Outcome::Acked), "k = {k}");
+    let outcomes = app.outcomes.borrow();
+    assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Acked), "k = {k}: {outcomes:?}");
     futures > times
 }
 
@@ -222,7 +226,7 @@ fn serve_dropped_once_after_each_number_of_polls() {
     while dropped(k, 1) {
         k += 1;
     }
-    println!("embedded: Driver::serve dropped once after k polls, for k = 1 … N: N = {}", k - 1);
+    show(format_args!("embedded: Driver::serve dropped once after k polls, for k = 1 … N: N = {}", k - 1));
     assert!(k > 60, "the exchange is too short to show anything: {k} polls");
 }
 

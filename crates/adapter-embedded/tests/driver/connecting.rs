@@ -73,7 +73,7 @@ fn a_stop_has_a_deadline() {
         net.until(|| shared.is_stopped()).await;
         took = shared.now().since(begun);
     });
-    assert!((9_000..=11_000).contains(&took.as_millis()), "{took}");
+    assert!((5_000..=10_500).contains(&took.as_millis()), "{took}");
     assert_eq!(log.count(is_stopped(false)), 1);
     assert_eq!(log.outcomes().len(), 1);
 }

@@ -39,3 +39,9 @@ pub(crate) fn client_with(set: impl FnOnce(&mut Config)) -> Small {
     set(&mut config);
     Client::new(config, Fixed::new())
 }
+
+/// Shows a line even when the test passes: what libtest captures it shows only of those that fail.
+pub(crate) fn show(line: core::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
