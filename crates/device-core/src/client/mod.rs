@@ -303,12 +303,12 @@ impl<S: Storage> Client<S> {
         let deadline = now + within;
         match &mut self.stop {
             Some(stop) => {
-                let goodbye_at = now + Duration::from_millis(within.as_millis() / 4 * 3);
+                let goodbye_at = now + Duration::from_millis(within.as_millis().saturating_mul(3) / 4);
                 stop.deadline = stop.deadline.min(deadline);
                 stop.goodbye_at = stop.goodbye_at.min(goodbye_at);
             }
             None => {
-                let goodbye_at = now + Duration::from_millis(within.as_millis() / 4 * 3);
+                let goodbye_at = now + Duration::from_millis(within.as_millis().saturating_mul(3) / 4);
                 self.stop = Some(Stop { deadline, goodbye_at, by_itself, goodbye: false, clean: false });
             }
         }
