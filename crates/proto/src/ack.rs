@@ -1,7 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP, which have one shape.
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::packet::encoding;
+use crate::packet::{Packet, encode, packet_len};
 use crate::properties::Properties;
 use crate::property::Places;
 use crate::reader::Reader;
@@ -38,18 +38,54 @@ macro_rules! acks {
                 PacketType::$name.first_byte()
             }
 
+            /// Bytes of the whole packet.
+            ///
+            /// # Errors
+            /// [`EncodeError`] for everything that the standard forbids.
             #[inline]
+            pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
+                packet_len(self.body_len(version)?)
+            }
+
+            /// Writes the packet to the front of `out` and answers its length.
+            ///
+            /// # Errors
+            /// [`EncodeError::BufferTooSmall`] with the length that is needed, or what the standard forbids in this
+            /// packet.
+            #[inline]
+            pub fn encode(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+                // The form that all versions have in common, and that nearly all of these packets take.
+                if self.reason == ReasonCode::SUCCESS
+                    && self.properties.is_empty()
+                    && let Some(short) = out.first_chunk_mut()
+                {
+                    let [high, low] = self.packet_id.get().to_be_bytes();
+                    *short = [self.first_byte(), 2, high, low];
+                    return Ok(short.len());
+                }
+                self.encode_any(version, out)
+            }
+
+            #[inline(never)]
+            fn encode_any(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+                let body = self.body_len(version)?;
+                encode(self.first_byte(), body, 0, out, |writer| self.write(version, writer))
+            }
+
             fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
                 body_len(self.reason, &self.properties, version, PacketType::$name)
             }
 
-            #[inline]
             fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
                 write(self.packet_id, self.reason, &self.properties, version, writer)
             }
         }
 
-        encoding!($name);
+        impl<'b> From<$name<'b>> for Packet<'b> {
+            fn from(packet: $name<'b>) -> Self {
+                Self::$name(packet)
+            }
+        }
     )*};
 }
 

@@ -1,7 +1,7 @@
 //! Where a packet ends: the fixed header, read before anything else and without trusting it.
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::types::{PacketType, Role, Version};
+use crate::types::{PacketType, Version};
 
 /// What the beginning of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,14 +95,11 @@ fn has_legal_flags(first: u8) -> bool {
     legal.wrapping_shr(u32::from(first & 0x0F)) & 1 != 0
 }
 
-/// Opens a whole frame of less than 128 bytes from a sender that may send it; `None` for any other, good or bad.
+/// Opens a whole PUBLISH of less than 128 bytes; `None` for any other packet, good or bad.
 #[inline]
-pub(crate) fn open_short(frame: &[u8], version: Version, role: Role) -> Option<(PacketType, u8, &[u8])> {
+pub(crate) fn open_short_publish(frame: &[u8]) -> Option<(u8, &[u8])> {
     let [first, len, body @ ..] = frame else { return None };
-    let packet = PacketType::from_first_byte(*first)?;
-    let short = *len < 0x80 && usize::from(*len) == body.len();
-    let sent = || packet == PacketType::Publish || packet.is_sent_by(role, version);
-    (short && has_legal_flags(*first) && sent()).then_some((packet, *first, body))
+    (*len < 0x80 && usize::from(*len) == body.len() && has_legal_flags(*first)).then_some((*first, body))
 }
 
 /// One byte and the `len` (1 to 4) of the remaining length.

@@ -5,7 +5,7 @@ use crate::connack::ConnAck;
 use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::{Header, open_short};
+use crate::frame::{Header, open_short_publish};
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
@@ -70,29 +70,31 @@ impl<'b> Packet<'b> {
                 _ => {}
             }
         }
-        Self::decode_any(frame, version, role)
+        if let [0x30..=0x3F, ..] = frame {
+            Self::decode_publish(frame, version, role)
+        } else {
+            Self::decode_rarer(frame, version, role)
+        }
     }
 
     #[inline(never)]
-    fn decode_any(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = match open_short(frame, version, role) {
-            Some(opened) => opened,
+    fn decode_publish(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
+        let (packet, first, body) = match open_short_publish(frame) {
+            Some((first, body)) => (PacketType::Publish, first, body),
             None => open(frame, version, role)?,
         };
-        if packet == PacketType::Publish {
-            let reader = Reader::new(body, frame.len(), packet);
-            return Publish::read(reader, version, role, first).map(Self::Publish);
-        }
-        Self::decode_rarer(Reader::new(body, frame.len(), packet), version, role, packet)
+        Publish::read(Reader::new(body, frame.len(), packet), version, role, first).map(Self::Publish)
     }
 
     /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
     #[inline(never)]
-    fn decode_rarer(reader: Reader<'b>, version: Version, role: Role, packet: PacketType) -> Result<Self, DecodeError> {
+    fn decode_rarer(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
+        let (packet, first, body) = open(frame, version, role)?;
+        let reader = Reader::new(body, frame.len(), packet);
         match packet {
             PacketType::Connect => Connect::read(reader, version).map(Self::Connect),
             PacketType::ConnAck => ConnAck::read(reader, version).map(Self::ConnAck),
-            PacketType::Publish => Err(reader.fault(DecodeErrorKind::ReservedPacketType)),
+            PacketType::Publish => Publish::read_any(reader, version, role, first).map(Self::Publish),
             PacketType::PubAck => PubAck::read(reader, version).map(Self::PubAck),
             PacketType::PubRec => PubRec::read(reader, version).map(Self::PubRec),
             PacketType::PubRel => PubRel::read(reader, version).map(Self::PubRel),
@@ -181,7 +183,7 @@ impl<'b> Packet<'b> {
 }
 
 /// Checks the fixed header of a whole frame: its type, its first byte, its body.
-#[inline(never)]
+#[inline]
 fn open(frame: &[u8], version: Version, role: Role) -> Result<(PacketType, u8, &[u8]), DecodeError> {
     if let Some(header) = Header::read(frame, version)?
         && header.packet.is_sent_by(role, version)

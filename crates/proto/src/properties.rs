@@ -202,7 +202,7 @@ impl core::iter::FusedIterator for PropertyIter<'_> {}
 /// Reads and writes whole sets. Before MQTT 5 a set takes no bytes.
 impl<'b> Properties<'b> {
     /// Reads the length and the properties behind it, all checked, if the version has them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read(
         reader: &mut Reader<'b>,
         version: Version,
@@ -212,16 +212,22 @@ impl<'b> Properties<'b> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
             let set = wire::open(reader)?;
-            let bytes = set.rest();
-            if !bytes.is_empty() {
-                return Ok(Self(match wire::check(set, place, sender)? {
-                    Some(text) => Repr::Text(text, place),
-                    None => Repr::Wire(bytes, place),
-                }));
+            if !set.is_empty() {
+                return Self::check(set, place, sender);
             }
         }
         let _ = (reader, version, place, sender);
         Ok(Self::EMPTY)
+    }
+
+    #[cfg(feature = "v5")]
+    #[inline(never)]
+    fn check(set: Reader<'b>, place: Places, sender: Role) -> Result<Self, DecodeError> {
+        let bytes = set.rest();
+        Ok(Self(match wire::check(set, place, sender)? {
+            Some(text) => Repr::Text(text, place),
+            None => Repr::Wire(bytes, place),
+        }))
     }
 
     /// Bytes of the set with its length in front, all checked `[MQTT-2.2.2-1 v5]`.
@@ -238,7 +244,7 @@ impl<'b> Properties<'b> {
     }
 
     /// Writes what `encoded_len` has counted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
@@ -255,10 +261,13 @@ impl<'b> Properties<'b> {
     }
 
     #[cfg(feature = "v5")]
+    #[inline]
     fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
         match self.0 {
             Repr::Wire(bytes, checked) if checked == place => Ok(bytes.len()),
             Repr::Text(text, checked) if checked == place => Ok(text.len()),
+            Repr::Slice([]) => Ok(0),
+            Repr::Slice(slice) => wire::len_of_slice(slice, place),
             _ => wire::len(self.iter(), place),
         }
     }

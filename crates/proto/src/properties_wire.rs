@@ -222,18 +222,42 @@ const fn value<'b>(property: &Property<'b>) -> Value<'b> {
 }
 
 /// Bytes of the properties, all of which may stand in `place`.
-pub(super) fn len<'b>(properties: impl Iterator<Item = Property<'b>>, place: Places) -> Result<usize, EncodeError> {
-    let mut seen = Seen::default();
-    let mut total = 0usize;
+#[inline(never)]
+pub(super) fn len_of_slice(properties: &[Property<'_>], place: Places) -> Result<usize, EncodeError> {
+    let mut counted = Counted::default();
     for property in properties {
+        counted.add(property, place)?;
+    }
+    counted.finish()
+}
+
+/// The same for properties that were read from another packet.
+#[inline(never)]
+pub(super) fn len<'b>(properties: impl Iterator<Item = Property<'b>>, place: Places) -> Result<usize, EncodeError> {
+    let mut counted = Counted::default();
+    for property in properties {
+        counted.add(&property, place)?;
+    }
+    counted.finish()
+}
+
+#[derive(Default)]
+struct Counted {
+    seen: Seen,
+    len: usize,
+}
+
+impl Counted {
+    #[inline]
+    fn add(&mut self, property: &Property<'_>, place: Places) -> Result<(), EncodeError> {
         let id = property.id();
         if !id.places().contains(place) {
             return Err(EncodeError::PropertyNotAllowed(id));
         }
-        if seen.is_repeated(id, place) {
+        if self.seen.is_repeated(id, place) {
             return Err(EncodeError::DuplicateProperty(id));
         }
-        let len = match value(&property) {
+        let len = match value(property) {
             Value::U8(v) if v > 1 => return Err(EncodeError::BadPropertyValue(id)),
             Value::Varint(v) if v > VARINT_MAX => return Err(EncodeError::BadPropertyValue(id)),
             Value::U8(_) => 1,
@@ -245,15 +269,18 @@ pub(super) fn len<'b>(properties: impl Iterator<Item = Property<'b>>, place: Pla
             Value::Binary(v) => binary_len(v)?,
             Value::Pair(name, value) => string_len(name)?.wrapping_add(string_len(value)?),
         };
-        total = total.saturating_add(len).saturating_add(1);
+        self.len = self.len.saturating_add(len).saturating_add(1);
+        Ok(())
     }
-    if seen.lacks_method() {
-        return Err(EncodeError::NoAuthenticationMethod);
-    }
-    if u32::try_from(total).is_ok_and(|total| total <= VARINT_MAX) {
-        Ok(total)
-    } else {
-        Err(EncodeError::PacketTooLarge)
+
+    fn finish(self) -> Result<usize, EncodeError> {
+        if self.seen.lacks_method() {
+            return Err(EncodeError::NoAuthenticationMethod);
+        }
+        match u32::try_from(self.len) {
+            Ok(len) if len <= VARINT_MAX => Ok(self.len),
+            _ => Err(EncodeError::PacketTooLarge),
+        }
     }
 }
 

@@ -47,25 +47,23 @@ impl<'b> Publish<'b> {
         }
     }
 
-    #[inline]
+    /// The same as `read`, for where it need not be fast.
+    pub(crate) fn read_any(reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
+        Self::read(reader, version, sender, first)
+    }
+
+    #[inline(always)]
     pub(crate) fn read(mut reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
         let at = reader.position();
-        let topic = reader.topic_name()?;
+        let topic = reader.first_topic_name()?;
         let qos = qos(first);
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
+        let (dup, retain) = (first & DUP != 0, first & RETAIN != 0);
         let properties = Properties::read(&mut reader, version, Places::PUBLISH, sender)?;
         if topic.is_empty() && properties.find(PropertyId::TopicAlias).is_none() {
             return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
         }
-        Ok(Self {
-            dup: first & DUP != 0,
-            qos,
-            retain: first & RETAIN != 0,
-            topic,
-            packet_id,
-            properties,
-            payload: reader.rest(),
-        })
+        Ok(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.rest() })
     }
 
     #[inline]

@@ -151,16 +151,17 @@ impl<'b> Subscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
         let mut len = 0usize;
-        for Subscription { filter, options } in self.filters {
-            let shared = check_filter(&filter, version)?;
-            if !version.has_properties() && options != SubscribeOptions::new(options.qos) {
+        self.filters.try_each(|Subscription { filter, options }| {
+            let shared = check_filter(filter, version)?;
+            if !version.has_properties() && options.as_u8() > 2 {
                 return Err(EncodeError::NotInThisVersion);
             }
             if options.no_local && shared {
                 return Err(EncodeError::NoLocalOnShared);
             }
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?).saturating_add(1);
-        }
+            Ok(())
+        })?;
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
     }
 
@@ -168,11 +169,10 @@ impl<'b> Subscribe<'b> {
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        for Subscription { filter, options } in self.filters {
-            writer.binary(filter.as_str().as_bytes())?;
-            writer.u8(options.as_u8())?;
-        }
-        Some(())
+        let written = self.filters.try_each(|Subscription { filter, options }| {
+            writer.binary(filter.as_str().as_bytes()).and_then(|()| writer.u8(options.as_u8())).ok_or(())
+        });
+        written.ok()
     }
 }
 
@@ -198,17 +198,18 @@ impl<'b> Unsubscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::UNSUBSCRIBE)?;
         let mut len = 0usize;
-        for filter in self.filters {
-            check_filter(&filter, version)?;
+        self.filters.try_each(|filter| {
+            check_filter(filter, version)?;
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
-        }
+            Ok(())
+        })?;
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        self.filters.iter().try_for_each(|filter| writer.binary(filter.as_str().as_bytes()))
+        self.filters.try_each(|filter| writer.binary(filter.as_str().as_bytes()).ok_or(())).ok()
     }
 }
 
@@ -229,8 +230,9 @@ fn check_rules(reader: &Reader<'_>, filter: &[u8], behind: usize, version: Versi
 }
 
 /// Whether the filter is a shared subscription of this version, and a well-formed one.
+#[inline]
 fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, EncodeError> {
-    if !version.has_properties() {
+    if !version.has_properties() || !filter.as_str().starts_with('$') {
         return Ok(false);
     }
     filter.check_share().map_err(|_| EncodeError::BadSharedFilter)
@@ -278,6 +280,15 @@ macro_rules! lists {
             #[inline]
             pub const fn iter(&self) -> $iter<'b> {
                 $iter(self.0)
+            }
+
+            /// Hands every item to `each`, without copying those of a slice.
+            #[inline]
+            fn try_each<E>(&self, mut each: impl FnMut(&$item<'b>) -> Result<(), E>) -> Result<(), E> {
+                match self.0 {
+                    Repr::Slice(slice) => slice.iter().try_for_each(each),
+                    _ => self.iter().try_for_each(|item| each(&item)),
+                }
             }
 
             /// How many there are.

@@ -1,19 +1,13 @@
-//! One pass over a string's bytes that answers every question the standard asks: ASCII, U+0000, wildcards.
+//! What the standard asks of a string's bytes, eight or sixteen at a time: U+0000, wildcards, ASCII.
 
 /// What stands in a string.
 #[derive(Clone, Copy)]
 pub(crate) struct Marks {
-    high: u64,
     nul: u64,
     wildcard: u64,
 }
 
 impl Marks {
-    /// Not plain ASCII: UTF-8 must be checked in full.
-    pub(crate) const fn non_ascii(self) -> bool {
-        self.high & HIGH != 0
-    }
-
     pub(crate) const fn nul(self) -> bool {
         self.nul & HIGH != 0
     }
@@ -28,7 +22,6 @@ impl Marks {
     const fn add(self, word: u64) -> Self {
         let wildcard = (word | WILDCARD_BIT) ^ PLUS;
         Self {
-            high: self.high | word,
             nul: self.nul | (word.wrapping_sub(LOW) & !word),
             wildcard: self.wildcard | (wildcard.wrapping_sub(LOW) & !wildcard),
         }
@@ -48,22 +41,28 @@ pub(crate) const fn wildcards(word: u64) -> u64 {
     !((word & !HIGH).wrapping_add(!HIGH) | word | !HIGH)
 }
 
-/// Up to seven bytes as a word; the bytes that are missing read as `a`.
+/// Up to seven bytes as a word, the first in its lowest byte; the bytes that are missing read as `fill`.
 #[inline]
-const fn short_word(bytes: &[u8]) -> u64 {
-    let mut word = 0x6161_6161_6161_6161;
+pub(crate) const fn short_word(bytes: &[u8], fill: u8) -> u64 {
+    let mut word = u64::from_le_bytes([fill; 8]);
     let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        word = word << 8 | u64::from_le_bytes([*first, 0, 0, 0, 0, 0, 0, 0]);
-        rest = tail;
+    while let [head @ .., last] = rest {
+        word = word << 8 | u64::from_le_bytes([*last, 0, 0, 0, 0, 0, 0, 0]);
+        rest = head;
     }
     word
 }
 
+/// Whether one of the eight bytes is 0.
+#[inline]
+pub(crate) const fn has_nul(word: u64) -> bool {
+    word.wrapping_sub(LOW) & !word & HIGH != 0
+}
+
 /// Looks at every byte once, eight at a time.
 pub(crate) const fn scan(bytes: &[u8]) -> Marks {
-    let marks = Marks { high: 0, nul: 0, wildcard: 0 };
-    let Some(last) = bytes.last_chunk::<8>() else { return marks.add(short_word(bytes)) };
+    let marks = Marks { nul: 0, wildcard: 0 };
+    let Some(last) = bytes.last_chunk::<8>() else { return marks.add(short_word(bytes, b'a')) };
     // The last word may overlap the one before: a byte seen twice changes nothing.
     let mut marks = marks.add(u64::from_le_bytes(*last));
     let mut rest = bytes;
@@ -77,16 +76,31 @@ pub(crate) const fn scan(bytes: &[u8]) -> Marks {
 /// Whether all is ASCII without U+0000, `+` and `#`: what nearly every string is, found out in half the time.
 #[inline]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    // In a byte below 0x80 the subtraction sets the highest bit if the byte was 0, or by a borrow if another was.
-    let suspicious = |word: u64| word | word.wrapping_sub(LOW) | ((word | WILDCARD_BIT) ^ PLUS).wrapping_sub(LOW);
-    let Some(last) = bytes.last_chunk::<8>() else { return suspicious(short_word(bytes)) & HIGH == 0 };
-    let mut all = suspicious(u64::from_le_bytes(*last));
     let mut rest = bytes;
-    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        all |= suspicious(u64::from_le_bytes(*word));
+    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
+        let [a, b, c, d, e, f, g, h, second @ ..] = *chunk;
+        let first = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        if (suspicious(first) | suspicious(u64::from_le_bytes(second))) & HIGH != 0 {
+            return false;
+        }
         rest = tail;
     }
-    all & HIGH == 0
+    // Two words, or two halves of one, that overlap: a byte seen twice changes nothing.
+    let last = match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(first), Some(last)) => suspicious(u64::from_le_bytes(*first)) | suspicious(u64::from_le_bytes(*last)),
+        _ => suspicious(match (rest, rest.last_chunk::<4>()) {
+            ([a, b, c, d, ..], Some([e, f, g, h])) => u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
+            ([], _) => return true,
+            _ => short_word(rest, b'a'),
+        }),
+    };
+    last & HIGH == 0
+}
+
+/// In a byte below 0x80 a subtraction sets the highest bit if the byte was 0, or by a borrow if another was.
+#[inline]
+const fn suspicious(word: u64) -> u64 {
+    word | word.wrapping_sub(LOW) | ((word | WILDCARD_BIT) ^ PLUS).wrapping_sub(LOW)
 }
 
 /// Why bytes are no string of the standard, and at which byte.
@@ -122,7 +136,6 @@ mod tests {
                     let mut bytes = [b'x'; 40];
                     bytes[at] = byte;
                     let marks = scan(&bytes[..len]);
-                    assert_eq!(marks.non_ascii(), byte >= 0x80, "{byte:#x} at {at} of {len}");
                     assert_eq!(marks.nul(), byte == 0, "{byte:#x} at {at} of {len}");
                     let plain = byte < 0x80 && !matches!(byte, 0 | b'+' | b'#');
                     assert_eq!(is_plain(&bytes[..len]), plain, "{byte:#x} at {at} of {len}");

@@ -146,13 +146,7 @@ impl<'b> TopicFilter<'b> {
         if filter.len() > MAX_LEN {
             return Err(TopicError::TooLong);
         }
-        let marks = text::scan(filter.as_bytes());
-        if marks.nul() {
-            return Err(TopicError::NulCharacter);
-        }
-        if marks.wildcard()
-            && let Err(error) = check_wildcards(filter.as_bytes())
-        {
+        if let Err(error) = check_wildcards(filter.as_bytes()) {
             return Err(error);
         }
         Ok(Self(filter))
@@ -217,34 +211,30 @@ impl fmt::Display for TopicFilter<'_> {
     }
 }
 
-/// Only wildcards are looked at, each with its neighbours.
+/// Checks each wildcard of a text with its neighbours, and that there is no U+0000.
 pub(crate) const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     let mut rest = filter;
     let mut before = b'/';
-    while let Some((word, tail)) = rest.split_first_chunk::<8>() {
-        let [.., last] = *word;
-        let word = u64::from_le_bytes(*word);
+    while !rest.is_empty() {
+        let (word, tail): (_, &[u8]) = match rest.split_first_chunk::<8>() {
+            Some((word, tail)) => (u64::from_le_bytes(*word), tail),
+            None => (text::short_word(rest, END), &[]),
+        };
+        if text::has_nul(word) {
+            return Err(TopicError::NulCharacter);
+        }
         let mut wildcards = text::wildcards(word);
         while wildcards != 0 {
             // The bit is the highest of its byte: below it stand the bytes before, above it those behind.
             let behind = wildcards.trailing_zeros().wrapping_add(1);
             let previous = if behind > 8 { byte(word, behind.wrapping_sub(16)) } else { before };
-            let next = if behind < 64 { Some(byte(word, behind)) } else { first(tail) };
+            let next = if behind == 64 { first(tail) } else { byte(word, behind) };
             if let Err(error) = check_wildcard(previous, byte(word, behind.wrapping_sub(8)), next) {
                 return Err(error);
             }
             wildcards &= wildcards.wrapping_sub(1);
         }
-        before = last;
-        rest = tail;
-    }
-    while let [here, tail @ ..] = rest {
-        if matches!(here, b'+' | b'#')
-            && let Err(error) = check_wildcard(before, *here, first(tail))
-        {
-            return Err(error);
-        }
-        before = *here;
+        before = byte(word, 56);
         rest = tail;
     }
     Ok(())
@@ -255,17 +245,20 @@ const fn byte(word: u64, shift: u32) -> u8 {
     byte
 }
 
-const fn first(bytes: &[u8]) -> Option<u8> {
+const fn first(bytes: &[u8]) -> u8 {
     match bytes {
-        [first, ..] => Some(*first),
-        [] => None,
+        [first, ..] => *first,
+        [] => END,
     }
 }
 
+/// No byte of a text.
+const END: u8 = 0xFF;
+
 /// `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`
-const fn check_wildcard(previous: u8, wildcard: u8, next: Option<u8>) -> Result<(), TopicError> {
+const fn check_wildcard(previous: u8, wildcard: u8, next: u8) -> Result<(), TopicError> {
     match (wildcard, next) {
-        (b'#', None) | (b'+', None | Some(b'/')) if previous == b'/' => Ok(()),
+        (b'#', END) | (b'+', END | b'/') if previous == b'/' => Ok(()),
         (b'#', _) => Err(TopicError::MisplacedMultiLevelWildcard),
         _ => Err(TopicError::MisplacedSingleLevelWildcard),
     }

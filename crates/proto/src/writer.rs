@@ -94,8 +94,8 @@ pub(crate) const fn binary_len(bytes: &[u8]) -> Result<usize, EncodeError> {
 
 /// The same for a string, in which U+0000 is refused `[MQTT-1.5.3-2]`.
 #[inline]
-pub(crate) const fn string_len(string: &str) -> Result<usize, EncodeError> {
-    if text::scan(string.as_bytes()).nul() {
+pub(crate) fn string_len(string: &str) -> Result<usize, EncodeError> {
+    if !text::is_plain(string.as_bytes()) && text::scan(string.as_bytes()).nul() {
         return Err(EncodeError::NulCharacter);
     }
     binary_len(string.as_bytes())
