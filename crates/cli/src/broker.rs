@@ -12,16 +12,18 @@ use crate::exit::{Failure, Outcome};
 
 /// The environment variable from which the password is read.
 pub(crate) const PASSWORD_VARIABLE: &str = "MQTT_DEVICE_PASSWORD";
+const URL_VARIABLE: &str = "MQTT_DEVICE_URL";
+const USERNAME_VARIABLE: &str = "MQTT_DEVICE_USERNAME";
 
 /// Options that name a broker. A password is never among them: it comes from a file or the environment.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Broker")]
 pub(crate) struct BrokerOptions {
-    /// The broker: mqtt://HOST[:PORT], or the name of a preset
-    #[arg(long, global = true, value_name = "URL", env = "MQTT_DEVICE_URL")]
+    /// The broker: mqtt://HOST[:PORT], or the name of a preset (lua, lua-mqtts)
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The user name at the broker
-    #[arg(long, global = true, value_name = "NAME", env = "MQTT_DEVICE_USERNAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) username: Option<String>,
     /// A file with the password at the broker; without it, the variable MQTT_DEVICE_PASSWORD is read
     #[arg(long, global = true, value_name = "FILE")]
@@ -51,25 +53,21 @@ pub(crate) struct Broker {
 }
 
 impl BrokerOptions {
-    /// Reads the password and checks the URL.
+    /// Reads the password and checks the URL; what the options do not say, the environment does.
     ///
     /// # Errors
     /// What is missing or wrong.
     pub(crate) fn resolve(&self) -> Outcome<Broker> {
-        let Some(url) = self.url.clone() else {
-            return Err(Failure::usage("no broker is named: add --url mqtt://HOST:PORT, or set MQTT_DEVICE_URL"));
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let Some(url) = self.url.clone().or_else(|| variable(URL_VARIABLE)) else {
+            return Err(Failure::usage(format_args!(
+                "no broker is named: add --url mqtt://HOST:PORT, or set {URL_VARIABLE}"
+            )));
         };
         let server = Server::parse(&url).map_err(|error| Failure::usage(format_args!("--url: {error}")))?;
-        let credentials = match &self.username {
-            Some(name) => Some((name.clone(), self.password()?)),
-            None => None,
-        };
+        let username = self.username.clone().or_else(|| variable(USERNAME_VARIABLE));
+        let credentials = username.map(|name| Ok::<_, Failure>((name, self.password()?))).transpose()?;
         Ok(Broker { url, server, credentials, allow_insecure: self.allow_insecure })
-    }
-
-    /// The same without URL and credentials.
-    pub(crate) const fn without_credentials(&self) -> Self {
-        Self { url: None, username: None, password_file: None, allow_insecure: self.allow_insecure }
     }
 
     fn password(&self) -> Outcome<Hidden> {
@@ -85,6 +83,16 @@ impl BrokerOptions {
 }
 
 impl Broker {
+    /// A broker of this program's own, which lets everybody in.
+    ///
+    /// # Errors
+    /// Never for a socket address.
+    pub(crate) fn own(address: std::net::SocketAddr) -> Outcome<Self> {
+        let url = format!("mqtt://{address}");
+        let server = Server::parse(&url).map_err(Failure::failed)?;
+        Ok(Self { url, server, credentials: None, allow_insecure: false })
+    }
+
     /// A client of this broker.
     pub(crate) fn client(&self) -> ClientBuilder {
         let mut builder = Client::builder(self.server.to_string());

@@ -26,7 +26,7 @@ Examples:
 
 Environment:
   MQTT_DEVICE_URL, MQTT_DEVICE_USERNAME, MQTT_DEVICE_PASSWORD
-      The broker and the credentials, where the options do not say.
+      The broker and the credentials, where the options of gateway do not say.
   NO_COLOR
       No colours, also on a terminal.";
 

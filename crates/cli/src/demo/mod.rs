@@ -51,8 +51,6 @@ Examples:
 #[derive(Args, Debug)]
 #[command(long_about = ABOUT, after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", crate::cli::exit_status()))]
 pub(crate) struct Options {
-    #[command(flatten)]
-    broker: BrokerOptions,
     /// Stay when all is shown, and print how to talk to the device; Ctrl-C ends
     #[arg(long)]
     keep_running: bool,
@@ -68,6 +66,8 @@ pub(crate) struct Options {
     /// A file with the device's API key; without it one is made up
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    broker: BrokerOptions,
 }
 
 /// Plays the demo.
@@ -88,8 +88,7 @@ pub(crate) async fn demo(options: &Options, verbosity: Verbosity) -> Outcome {
     } else {
         let embedded = Embedded::start(id.to_string(), key.clone()).await?;
         timeline.say(Actor::Broker, &format!("listens on {}", embedded.address))?;
-        let url = format!("mqtt://{}", embedded.address);
-        (BrokerOptions { url: Some(url), ..options.broker.without_credentials() }.resolve()?, Some(embedded))
+        (Broker::own(embedded.address)?, Some(embedded))
     };
     let played = tokio::select! {
         played = play(options, &broker, &id, &key, timeline) => played,
@@ -202,10 +201,10 @@ async fn finish(
 /// How to talk to a demo that stays.
 fn advice(options: &Options, broker: &Broker, id: &DeviceId) -> Vec<String> {
     let mut login = String::new();
-    if let Some(name) = &options.broker.username {
+    if let Some((name, _)) = &broker.credentials {
         login.push_str(&format!(" --username {}", quoted(name)));
     }
-    if let Some(file) = &options.broker.password_file {
+    if let Some(file) = options.broker.password_file.as_ref().filter(|_| broker.credentials.is_some()) {
         login.push_str(&format!(" --password-file {}", quoted(&file.display().to_string())));
     }
     if broker.allow_insecure {

@@ -40,7 +40,11 @@ impl Link {
         // The same for every run of a named client: its session remembers subscriptions.
         let name = client_id.map_or_else(|| format!("{:016x}", random()), |id| id.replace(['/', '+', '#', '\0'], "_"));
         let marker = format!("{GATEWAY}markers/{name}");
-        let mut builder = broker.client();
+        let mut builder = broker.client().configure(|config| {
+            // Few gateways come back at once, and devices wait for them.
+            config.backoff.base = Duration::from_millis(200).into();
+            config.backoff.cap = Duration::from_secs(5).into();
+        });
         if let Some(id) = client_id {
             builder = builder.client_id(id);
         }

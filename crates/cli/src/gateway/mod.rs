@@ -51,20 +51,17 @@ Examples:
   mqtt-device gateway --url mqtt://localhost --keys keys.txt
   mqtt-device gateway --url mqtt://localhost --keys keys.txt --json | jq .
   mqtt-device gateway --url mqtt://localhost list
-  mqtt-device gateway --url mqtt://localhost send acme:greenhouse toggle_irrigation '{\"enabled\":true}'
-  echo '{\"device\":\"acme:greenhouse\",\"command\":\"read_environment\"}' |
+  mqtt-device gateway --url mqtt://localhost send acme:lamp toggle '{\"on\":true}'
+  echo '{\"device\":\"acme:lamp\",\"command\":\"toggle\",\"payload\":{\"on\":true}}' |
       mqtt-device gateway --url mqtt://localhost --keys keys.txt --commands";
 
 /// Serve devices over any broker: keys, commands, triggers
 #[derive(Args, Debug)]
 #[command(long_about = ABOUT, after_help = AFTER, after_long_help = format!("{AFTER}\n\n{}", crate::cli::exit_status()))]
-#[command(args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    pub(crate) broker: BrokerOptions,
     /// Print one JSON object per line, for programs
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    json: bool,
     /// The file of API keys
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -82,6 +79,8 @@ pub(crate) struct Options {
     /// gateways on one broker need two
     #[arg(long, value_name = "ID", default_value = "lua-gateway")]
     client_id: String,
+    #[command(flatten)]
+    broker: BrokerOptions,
     #[command(subcommand)]
     action: Option<Subcommands>,
 }

@@ -27,7 +27,7 @@ a device that is offline waits at the broker.";
 const AFTER: &str = "\
 Examples:
   mqtt-device gateway --url mqtt://localhost send acme:greenhouse read_environment
-  mqtt-device gateway --url mqtt://localhost send acme:greenhouse toggle_irrigation '{\"enabled\":true}'
+  mqtt-device gateway --url mqtt://localhost send acme:lamp toggle '{\"on\":true}'
   mqtt-device gateway --url mqtt://localhost send acme:pump start --timeout 2000 --attempts 10";
 
 /// Send one command and print the answer

@@ -31,6 +31,10 @@ pub(super) struct Config {
     pub(super) group: Option<String>,
     pub(super) key: KeySource,
     pub(super) allow_insecure: bool,
+    /// Bounds of the first and of every delay before an attempt to connect.
+    pub(super) reconnect: Option<(Duration, Duration)>,
+    /// How many programs may run at once; further commands wait.
+    pub(super) parallel: usize,
     pub(super) commands: Vec<CommandConfig>,
     pub(super) triggers: Triggers,
     /// Programs are looked up, and run, here: the folder of the file.
@@ -92,6 +96,8 @@ struct File {
     api_key_env: Option<Spanned<String>>,
     #[serde(default)]
     allow_insecure: bool,
+    reconnect: Option<Spanned<FileReconnect>>,
+    parallel: Option<Spanned<usize>>,
     #[serde(default, rename = "command")]
     commands: Vec<Spanned<FileCommand>>,
     triggers: Option<FileTriggers>,
@@ -116,6 +122,13 @@ struct FileCommand {
 struct FileRetry {
     max_attempts: u32,
     backoff_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileReconnect {
+    first_ms: u64,
+    longest_ms: u64,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +184,18 @@ impl Config {
         if commands.len() > COMMANDS_MAX {
             return Err((None, format!("{} commands are more than a device can have, {COMMANDS_MAX}", commands.len())));
         }
+        let reconnect = match file.reconnect {
+            Some(given) if !(1..=given.as_ref().longest_ms).contains(&given.as_ref().first_ms) => {
+                return Err(at(&given, "reconnect: write first_ms from 1 to longest_ms"));
+            }
+            given => given.map(Spanned::into_inner),
+        };
+        let parallel = file.parallel.as_ref().map_or(16, |given| *given.as_ref());
+        if let Some(given) = file.parallel.filter(|given| !(1..=1000).contains(given.as_ref())) {
+            return Err(at(&given, "parallel: write 1 to 1000 programs"));
+        }
+        let ms = Duration::from_millis;
+        let reconnect = reconnect.map(|given| (ms(given.first_ms), ms(given.longest_ms)));
         let mut triggers = Triggers { stdin: true, program: None };
         if let Some(given) = file.triggers {
             triggers.stdin = given.stdin.unwrap_or(true);
@@ -183,6 +208,8 @@ impl Config {
             group: file.group.map(Spanned::into_inner),
             key,
             allow_insecure: file.allow_insecure,
+            reconnect,
+            parallel,
             commands,
             triggers,
             folder: folder.to_owned(),

@@ -66,12 +66,14 @@ fn everything_has_its_place() {
     let file = folder.write(
         "device.toml",
         "agent = \"acme\"\nurl = \"tcp://127.0.0.1:7\"\ndevice = \"sensor 1\"\ngroup = \"g\"\napi_key_file = \"k\"
-         allow_insecure = true\n[[command]]\nname = \"a\"\ndescription = \"d\"\nprogram = [\"sh\", \"-c\", \"true\"]
+         allow_insecure = true\nreconnect = { first_ms = 1, longest_ms = 2 }\nparallel = 3\n[[command]]\nname = \"a\"\ndescription = \"d\"\nprogram = [\"sh\", \"-c\", \"true\"]
          timeout_ms = 250\nmax_output = 10\nretry = { max_attempts = 4, backoff_ms = 5 }
          input_schema_file = \"schema.json\"\n[triggers]\nstdin = false\nprogram = [\"sh\"]\n",
     );
     let config = Config::load(&file).unwrap();
     assert_eq!(config.key, KeySource::File(folder.0.join("k")));
+    assert_eq!(config.reconnect, Some((Duration::from_millis(1), Duration::from_millis(2))));
+    assert_eq!(config.parallel, 3);
     assert!(config.allow_insecure && !config.triggers.stdin);
     assert_eq!(config.triggers.program, Some(vec!["sh".to_owned()]));
     let command = CommandConfig {
@@ -101,6 +103,8 @@ fn a_fault_is_named_with_its_line_and_what_to_do() {
         (format!("{HEAD}colour = \"red\"\n"), 5, "unknown field `colour`"),
         (format!("{HEAD}group = \"\"\n"), 5, "group"),
         (format!("{HEAD}x = [\n"), 5, "unclosed array"),
+        (format!("{HEAD}reconnect = {{ first_ms = 9, longest_ms = 8 }}\n"), 5, "first_ms from 1 to"),
+        (format!("{HEAD}parallel = 0\n"), 5, "1 to 1000 programs"),
         (command("timeout_ms = 0\n"), 8, "1 to 3600000"),
         (command("timeout_ms = \"5s\"\n"), 8, "invalid type"),
         (command("max_output = 9999999\n"), 8, "max_output"),

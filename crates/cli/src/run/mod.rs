@@ -30,6 +30,9 @@ use program::Launcher;
 /// How long a graceful stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// How many commands are remembered, and how many may be under way at once.
+const COMMANDS: usize = 1000;
+
 const ABOUT: &str = "\
 Runs a device without writing code. A file names the broker, the device and its commands; each command is a program of \
 yours: the payload comes as JSON on its standard input, what it writes as JSON to standard output is the result. A \
@@ -47,6 +50,8 @@ The file (TOML):
   group = \"sensors\"                  optional
   api_key_file = \"key.txt\"           or api_key_env = \"NAME\": never the key itself
   allow_insecure = true              optional: lets the key go over a network in clear text
+  reconnect = { first_ms = 1000, longest_ms = 60000 }   optional: bounds of the random delays
+  parallel = 16                      optional: programs that may run at once; more commands wait
 
   [[command]]                        as many as you like
   name = \"read_environment\"
@@ -67,7 +72,8 @@ const AFTER: &str = "\
 Examples:
   mqtt-device run --config device.toml
   mqtt-device run --config device.toml --check
-  echo '{\"trigger\":\"humidity_alert\",\"payload\":{\"humidity\":91}}' | mqtt-device run --config device.toml";
+  echo '{\"trigger\":\"humidity_alert\",\"payload\":{\"humidity\":91}}' |
+      mqtt-device run --config device.toml";
 
 /// Run a device that a file describes; its commands are programs
 #[derive(Args, Debug)]
@@ -94,7 +100,7 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
         return Ok(Output::new().line(&format!("{what}, {} commands, {}", config.commands.len(), config.server))?);
     }
     let mut signals = Signals::catch()?;
-    let launcher = Arc::new(Launcher::new(config.folder.clone(), &config.key));
+    let launcher = Arc::new(Launcher::new(config.folder.clone(), &config.key, config.parallel));
     let device = build(&config, key, &launcher)?;
     let events = device.events();
     let reporting = tokio::spawn(report::report(events, verbosity));
@@ -147,16 +153,23 @@ fn api_key(source: &KeySource) -> Outcome<Hidden> {
 
 fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outcome<Device> {
     let largest = config.commands.iter().map(|command| command.max_output).max().unwrap_or(0);
+    // The answer is the result, compact, with a frame around it.
+    let response = largest.max(4096) + 1024;
     let mut builder = Device::builder(config.server.to_string())
         .identity(config.agent.clone(), config.device.clone())
         .api_key(key)
-        // The answer is the result, compact, with a frame around it.
-        .tables(1000, largest.max(4096) + 1024, 4 << 20);
+        .tables(COMMANDS, response, COMMANDS * response);
     if let Some(group) = &config.group {
         builder = builder.group(group.clone());
     }
     if config.allow_insecure {
         builder = builder.allow_insecure_credentials();
+    }
+    if let Some((first, longest)) = config.reconnect {
+        builder = builder.configure(|settings| {
+            settings.backoff.base = first.into();
+            settings.backoff.cap = longest.into();
+        });
     }
     for command in &config.commands {
         builder = builder.command(declare(command));

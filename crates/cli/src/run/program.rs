@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::config::{CommandConfig, KeySource};
@@ -21,20 +22,22 @@ const STDERR_TAIL: usize = 400;
 const AFTER_EXIT: Duration = Duration::from_millis(200);
 
 /// How a program is started.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Launcher {
-    pub(super) folder: PathBuf,
+    folder: PathBuf,
     /// Environment variables with secrets, which programs do not get.
     hidden: Vec<String>,
+    /// One permit for each command that may run at once.
+    permits: Semaphore,
 }
 
 impl Launcher {
-    pub(super) fn new(folder: PathBuf, key: &KeySource) -> Self {
+    pub(super) fn new(folder: PathBuf, key: &KeySource, parallel: usize) -> Self {
         let mut hidden = vec![PASSWORD_VARIABLE.to_owned()];
         if let KeySource::Variable(name) = key {
             hidden.push(name.clone());
         }
-        Self { folder, hidden }
+        Self { folder, hidden, permits: Semaphore::new(parallel) }
     }
 
     /// Starts `program` in a process group of its own, so that Ctrl-C does not reach it and all of it can be ended.
@@ -104,10 +107,13 @@ pub(super) async fn run(
 ) -> Result<Value, String> {
     let name = command.program.first().map_or("", String::as_str);
     let variables = [("MQTT_DEVICE_COMMAND", command.name.as_str()), ("MQTT_DEVICE_COMMAND_ID", id)];
-    let began = Instant::now();
+    let called = Instant::now();
     // A little before the caller's own deadline, so that there is time to say why.
-    let spare = Duration::from_millis(50).min(deadline.saturating_duration_since(began) / 4);
-    let deadline = deadline.checked_sub(spare).unwrap_or(deadline).min(began + command.timeout);
+    let spare = Duration::from_millis(50).min(deadline.saturating_duration_since(called) / 4);
+    let deadline = deadline.checked_sub(spare).unwrap_or(deadline).min(called + command.timeout);
+    let Ok(Ok(_permit)) = tokio::time::timeout_at(deadline, launcher.permits.acquire()).await else {
+        return Err(format!("{name} was not started in time: too many other commands are running"));
+    };
     let (mut child, mut group) = launcher.start(&command.program, &variables)?;
     let mut run = Run { stdout: Vec::new(), stderr: Vec::new() };
     let ended = tokio::time::timeout_at(deadline, run.to_end(&mut child, &mut group, payload, command.max_output)).await;
@@ -119,7 +125,7 @@ pub(super) async fn run(
     match ended {
         Err(_) => {
             group.kill();
-            let took = deadline.saturating_duration_since(began).as_millis();
+            let took = deadline.saturating_duration_since(called).as_millis();
             Err(because(format!("{name} took longer than {took} ms and was stopped")))
         }
         Ok(Err(error)) => Err(format!("{name}: {error}")),

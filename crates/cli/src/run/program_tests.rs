@@ -23,7 +23,7 @@ fn command(script: &str) -> CommandConfig {
 }
 
 fn launcher() -> Launcher {
-    Launcher::new(std::env::temp_dir(), &KeySource::Variable("PATH_TO_NOWHERE".to_owned()))
+    Launcher::new(std::env::temp_dir(), &KeySource::Variable("PATH_TO_NOWHERE".to_owned()), 1)
 }
 
 async fn answer(command: &CommandConfig, payload: Value) -> Result<Value, String> {
@@ -45,7 +45,7 @@ async fn no_output_is_success_without_data() {
 #[tokio::test]
 async fn a_program_knows_its_command_and_no_secret() {
     let script = r#"printf '"%s %s %s"' "$MQTT_DEVICE_COMMAND" "$MQTT_DEVICE_COMMAND_ID" "${CARGO_MANIFEST_DIR-gone}""#;
-    let launcher = Launcher::new(std::env::temp_dir(), &KeySource::Variable("CARGO_MANIFEST_DIR".to_owned()));
+    let launcher = Launcher::new(std::env::temp_dir(), &KeySource::Variable("CARGO_MANIFEST_DIR".to_owned()), 1);
     let got = run(&launcher, &command(script), "id-1", &Value::Null, Instant::now() + FAR).await;
     assert_eq!(got, Ok(json!("test id-1 gone")));
 }
@@ -122,4 +122,40 @@ async fn a_program_that_is_not_there_is_an_answer() {
     gone.program = vec!["./no-such-program".to_owned()];
     let error = answer(&gone, json!({})).await.unwrap_err();
     assert!(error.contains("is not there"), "{error}");
+}
+
+#[tokio::test]
+async fn no_more_programs_run_at_once_than_allowed() {
+    let launcher = launcher();
+    let far = Instant::now() + FAR;
+    // Each one finds the mark of another if they overlap.
+    let mark = std::env::temp_dir().join(format!("mqtt-device-alone-{}", std::process::id()));
+    let alone = command(&format!("mkdir {0} && rmdir {0}", mark.display()));
+    let runs = (0..8).map(|_| run(&launcher, &alone, "id", &Value::Null, far));
+    for run in join_all(runs).await {
+        assert_eq!(run, Ok(Value::Null));
+    }
+    // While one runs, another that cannot wait is told so.
+    let mut slow = command("sleep 600");
+    slow.timeout = Duration::from_millis(500);
+    let mut hasty = command("true");
+    hasty.timeout = Duration::from_millis(50);
+    let both = [run(&launcher, &slow, "1", &Value::Null, far), run(&launcher, &hasty, "2", &Value::Null, far)];
+    let told = join_all(both).await.remove(1).unwrap_err();
+    assert!(told.contains("too many other commands"), "{told}");
+}
+
+/// Polls all of them, in order, until each has ended.
+async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    core::future::poll_fn(|cx| {
+        for (future, done) in futures.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let core::task::Poll::Ready(value) = future.as_mut().poll(cx) {
+                *done = Some(value);
+            }
+        }
+        if futures.iter().all(|(_, done)| done.is_some()) { core::task::Poll::Ready(()) } else { core::task::Poll::Pending }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, done)| done).collect()
 }

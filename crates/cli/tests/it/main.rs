@@ -1,0 +1,8 @@
+//! The program `mqtt-device` as people use it: the real binary, a real broker, its output and its exit codes.
+
+mod demo;
+mod gateway;
+mod help;
+mod run;
+#[path = "../support/mod.rs"]
+mod support;
