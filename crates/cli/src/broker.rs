@@ -87,7 +87,7 @@ impl Broker {
     ///
     /// # Errors
     /// Never for a socket address.
-    pub(crate) fn own(address: std::net::SocketAddr) -> Outcome<Self> {
+    pub(crate) fn own(address: core::net::SocketAddr) -> Outcome<Self> {
         let url = format!("mqtt://{address}");
         let server = Server::parse(&url).map_err(Failure::failed)?;
         Ok(Self { url, server, credentials: None, allow_insecure: false })

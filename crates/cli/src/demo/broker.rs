@@ -1,8 +1,9 @@
 //! The demo's own broker: in memory, on a free loopback port, a password for the device.
 
 use core::future::Future;
+use core::net::SocketAddr;
 use core::pin::Pin;
-use std::net::SocketAddr;
+
 use std::sync::Arc;
 
 use mqtt5::broker::{
@@ -61,7 +62,8 @@ impl Embedded {
     /// # Errors
     /// No loopback port can be had.
     pub(super) async fn start(user: String, key: Hidden) -> Outcome<Self> {
-        let failed = |error: &dyn core::fmt::Display| Failure::failed(format_args!("the broker does not start: {error}"));
+        let failed =
+            |error: &dyn core::fmt::Display| Failure::failed(format_args!("the broker does not start: {error}"));
         let mut config = BrokerConfig::new().with_bind_address(SocketAddr::from(([127, 0, 0, 1], 0)));
         config.storage_config = StorageConfig::new().with_backend(StorageBackendType::Memory);
         config.sys_topics_enabled = false;

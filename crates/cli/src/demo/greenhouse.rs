@@ -1,8 +1,8 @@
 //! The device of the demo: the greenhouse of the protocol's description.
 
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use mqtt_device_tokio::{Command, CommandError, Device, Security};
 use serde::Deserialize;

@@ -13,7 +13,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use clap::Args;
-use mqtt_device_tokio::{Client, Security, Server};
+use mqtt_device_tokio::{Client, QoS, Security, Server};
 use serde_json::json;
 
 use crate::broker::{Broker, BrokerOptions, Hidden, read_secret};
@@ -99,7 +99,7 @@ pub(crate) async fn demo(options: &Options, verbosity: Verbosity) -> Outcome {
         Err(failure) => Err(failure),
     };
     if embedded.is_none() {
-        forget_session(&broker, &id, &key).await;
+        forget(&broker, &id, &key, outcome.is_err()).await;
     }
     if let Some(embedded) = embedded {
         embedded.stop().await;
@@ -226,11 +226,16 @@ fn advice(options: &Options, broker: &Broker, id: &DeviceId) -> Vec<String> {
 /// A word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
-/// A broker of the user's would keep the device's session: a connection that asks for a clean one removes it.
-async fn forget_session(broker: &Broker, id: &DeviceId, Hidden(key): &Hidden) {
+/// A broker of the user's would keep the device's session: a connection that asks for a clean one removes it. After a
+/// demo that broke off, the retained status is there too.
+async fn forget(broker: &Broker, id: &DeviceId, Hidden(key): &Hidden, broke_off: bool) {
     let mut builder = Client::builder(broker.server.to_string())
         .client_id(format!("lua-{}-{}", id.agent(), id.device()))
         .credentials(id.to_string(), key.clone())
@@ -240,8 +245,14 @@ async fn forget_session(broker: &Broker, id: &DeviceId, Hidden(key): &Hidden) {
         builder = builder.allow_insecure_credentials();
     }
     match builder.connect().await {
-        Ok((client, _messages)) => drop(client.stop(Duration::from_secs(2)).await),
-        Err(error) => tracing::warn!("the device's session stays at the broker: {error}"),
+        Ok((client, _messages)) => {
+            if broke_off {
+                // It leaves before the goodbye.
+                drop(client.publish(&id.topic("status"), "", QoS::AtLeastOnce, true));
+            }
+            client.stop(Duration::from_secs(2)).await;
+        }
+        Err(error) => tracing::info!("the device's session may stay at the broker: {error}"),
     }
 }
 

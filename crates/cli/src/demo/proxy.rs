@@ -1,7 +1,7 @@
 //! A TCP proxy between device and broker that can be cut and mended.
 
+use core::net::{Ipv4Addr, SocketAddr};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mqtt_device_tokio::{ConnectError, Failure, Link, Security, Server};

@@ -151,9 +151,7 @@ async fn ask(stage: &mut Stage, expected: &mut Counts, command: &str, payload: &
     expect(expected, &[("command", 1), ("response", 1), ("answers", 1), ("runs", 1)]);
     let goal = expected.clone();
     stage
-        .until("the answer", |stage| {
-            stage.facts.seen.of("answers") == goal.of("answers") && all_seen(stage, &goal)
-        })
+        .until("the answer", |stage| stage.facts.seen.of("answers") == goal.of("answers") && all_seen(stage, &goal))
         .await?;
     Ok(sent)
 }

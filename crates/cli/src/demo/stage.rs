@@ -1,7 +1,7 @@
 //! The stage: gateway, device, proxy and an observer; everything that happens to them passes here and is counted.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::sync::atomic::Ordering;
 
 use mqtt_device_tokio::{Device, DeviceEvent, Events};
 use tokio::sync::watch;
@@ -115,7 +115,9 @@ impl Stage {
                 crate::gateway::describe(event).into_iter().for_each(|text| tracing::info!("{text}"));
                 Ok(())
             }
-            Happening::Gateway(News::End) | Happening::Observer(News::End) => Err(Failure::failed("a connection ended")),
+            Happening::Gateway(News::End) | Happening::Observer(News::End) => {
+                Err(Failure::failed("a connection ended"))
+            }
             Happening::Device(Some(event)) => self.device_said(&event),
             Happening::Device(None) => {
                 self.events = None;

@@ -1,7 +1,8 @@
 //! A gateway's connection: carries out actions, and hands over what comes in.
 
+use core::hash::{BuildHasher as _, Hasher as _};
 use core::time::Duration;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::RandomState;
 
 use mqtt_device_tokio::{Client, ClientEvent, DisconnectReason, Error, Events, Message, Messages, QoS};
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use crate::exit::{Failure, Outcome};
 
 /// How long a broker may take to let us in, and to let us go.
 pub(crate) const BROKER_PATIENCE: Duration = Duration::from_secs(10);
-
 
 /// A connection of a gateway, with a clock that begins with it.
 pub(crate) struct Link {

@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_manifest_with_two_commands_of_one_name_is_refused() {
-        let manifest: Manifest = serde_json::from_str(r#"{"commands":[{"name":"a"},{"name":"b"},{"name":"a"}]}"#).unwrap();
+        let manifest: Manifest =
+            serde_json::from_str(r#"{"commands":[{"name":"a"},{"name":"b"},{"name":"a"}]}"#).unwrap();
         assert_eq!(manifest.validate(), Err("two commands have the same name"));
         let manifest: Manifest = serde_json::from_str(r#"{"commands":[{"name":""}]}"#).unwrap();
         assert!(manifest.validate().is_err());

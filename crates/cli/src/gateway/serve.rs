@@ -31,7 +31,8 @@ pub(super) async fn serve(settings: Settings, options: &Options, broker: &Broker
     };
     let link = Link::start(broker, Some(&options.client_id), &served_filters())?;
     let printer = Printer { output: Output::new(), json: options.json, verbosity };
-    let mut server = Server { link, gateway: Gateway::new(settings), printer, connected_once: false, records_read: false };
+    let mut server =
+        Server { link, gateway: Gateway::new(settings), printer, connected_once: false, records_read: false };
     server.printer.event(&Event::Gateway { message: format!("serving {} with {keys}; Ctrl-C ends", broker.server) })?;
     let outcome = if options.commands {
         server.run(&mut signals, Some(Lines::new(BufReader::new(tokio::io::stdin()), MAX_LINE))).await

@@ -199,7 +199,9 @@ fn a_broken_status_is_never_quoted_since_it_may_hold_a_key() {
 #[test]
 fn topics_that_are_not_the_protocols_are_reported_and_not_answered() {
     let mut gateway = gateway("");
-    for topic in ["lua/devices/a/d", "lua/devices/a/d/command", "lua/devices/a:b/d/status", "x", "lua/gateway/devices/a"] {
+    for topic in
+        ["lua/devices/a/d", "lua/devices/a/d/command", "lua/devices/a:b/d/status", "x", "lua/gateway/devices/a"]
+    {
         let (published, reported) = split(gateway.handle(topic, b"{}", false));
         assert!(published.is_empty(), "{topic}: {published:?}");
         assert_eq!(reported[0]["event"], "invalid", "{topic}");

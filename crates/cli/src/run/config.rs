@@ -152,11 +152,17 @@ impl Config {
     /// The first thing that cannot be used.
     pub(super) fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = || path.to_owned();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError { file: file(), line: None, message: format!("cannot be read: {error}") })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: file(),
+            line: None,
+            message: format!("cannot be read: {error}"),
+        })?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = std::path::absolute(folder)
-            .map_err(|error| ConfigError { file: file(), line: None, message: format!("has no folder: {error}") })?;
+        let folder = std::path::absolute(folder).map_err(|error| ConfigError {
+            file: file(),
+            line: None,
+            message: format!("has no folder: {error}"),
+        })?;
         Self::parse(&text, &folder).map_err(|(span, message)| {
             let line = span.map(|span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
             ConfigError { file: file(), line, message }
@@ -219,7 +225,8 @@ impl Config {
 
 fn key_source(file: &File, folder: &Path) -> Result<KeySource, Fault> {
     if let Some(key) = &file.api_key {
-        let advice = "the key itself does not belong here: name a file with api_key_file, or a variable with api_key_env";
+        let advice =
+            "the key itself does not belong here: name a file with api_key_file, or a variable with api_key_env";
         return Err(at(key, advice));
     }
     match (&file.api_key_file, &file.api_key_env) {

@@ -35,7 +35,8 @@ impl Drop for Folder {
 
 /// Line (0: none) and text of the complaint about `text`.
 fn complaint(text: &str) -> (usize, String) {
-    let folder = Folder::new(&format!("complaint-{:x}", text.len() * 31 + text.bytes().map(usize::from).sum::<usize>()));
+    let folder =
+        Folder::new(&format!("complaint-{:x}", text.len() * 31 + text.bytes().map(usize::from).sum::<usize>()));
     let file = folder.write("device.toml", text);
     let complaint = Config::load(&file).map(|_| ()).unwrap_err().to_string();
     let rest = complaint.strip_prefix(&format!("{}:", file.display())).unwrap();

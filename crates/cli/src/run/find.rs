@@ -17,7 +17,9 @@ pub(super) fn find_program(name: &str, folder: &Path) -> Result<PathBuf, String>
     let search = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&search).map(|place| place.join(name));
     found.find(|path| runnable(path).is_ok()).ok_or_else(|| {
-        format!("{name} is not on the search path: install it, or write its path, such as \"./{name}\" beside this file")
+        format!(
+            "{name} is not on the search path: install it, or write its path, such as \"./{name}\" beside this file"
+        )
     })
 }
 

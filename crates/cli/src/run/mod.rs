@@ -130,7 +130,7 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
     match stopped {
         Some(stopped) => {
             // The stream ends with the device.
-            reporting.await.map_err(|error| Failure::failed(error))??;
+            reporting.await.map_err(Failure::failed)??;
             if stopped.clean {
                 Ok(())
             } else {
@@ -146,7 +146,9 @@ fn api_key(source: &KeySource) -> Outcome<Hidden> {
         KeySource::File(file) => read_secret(file, "api_key_file"),
         KeySource::Variable(name) => match std::env::var(name) {
             Ok(key) if !key.is_empty() => Ok(Hidden(key)),
-            _ => Err(Failure::usage(format_args!("api_key_env: the variable {name} is not set: put the API key there"))),
+            _ => {
+                Err(Failure::usage(format_args!("api_key_env: the variable {name} is not set: put the API key there")))
+            }
         },
     }
 }

@@ -116,7 +116,7 @@ pub(super) async fn run(
     };
     let (mut child, mut group) = launcher.start(&command.program, &variables)?;
     let mut run = Run { stdout: Vec::new(), stderr: Vec::new() };
-    let ended = tokio::time::timeout_at(deadline, run.to_end(&mut child, &mut group, payload, command.max_output)).await;
+    let ended = tokio::time::timeout_at(deadline, run.go(&mut child, &mut group, payload, command.max_output)).await;
     let Run { stdout, stderr } = run;
     let because = |what: String| match stderr.trim_ascii() {
         [] => what,
@@ -161,7 +161,7 @@ enum End {
 }
 
 impl Run {
-    async fn to_end(
+    async fn go(
         &mut self,
         child: &mut Child,
         group: &mut Group,

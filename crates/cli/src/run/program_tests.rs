@@ -154,7 +154,11 @@ async fn join_all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>)
                 *done = Some(value);
             }
         }
-        if futures.iter().all(|(_, done)| done.is_some()) { core::task::Poll::Ready(()) } else { core::task::Poll::Pending }
+        if futures.iter().all(|(_, done)| done.is_some()) {
+            core::task::Poll::Ready(())
+        } else {
+            core::task::Poll::Pending
+        }
     })
     .await;
     futures.into_iter().filter_map(|(_, done)| done).collect()

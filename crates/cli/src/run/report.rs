@@ -74,7 +74,9 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
             say(0, format!("result of trigger {}: {}", plain(name), plain(&result.to_string())))
         }
         DeviceEvent::Pong { latency } => say(1, format!("pong after {} ms", latency.as_millis())),
-        DeviceEvent::Rejected { topic, error } => trouble(format!("not the protocol, on {}: {}", plain(topic), plain(error))),
+        DeviceEvent::Rejected { topic, error } => {
+            trouble(format!("not the protocol, on {}: {}", plain(topic), plain(error)))
+        }
         DeviceEvent::Oversize { topic, total } => {
             trouble(format!("a message of {total} bytes on {} is too large: skipped", opt(topic)))
         }
@@ -86,7 +88,9 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
             trouble("connections end soon after they begin: is another device running under this name?".to_owned())
         }
         DeviceEvent::CommandsTurnedAway { count } => trouble(format!("too many commands at once: {count} turned away")),
-        DeviceEvent::AcknowledgedEarly { count } => say(1, format!("{count} commands acknowledged before their answer")),
+        DeviceEvent::AcknowledgedEarly { count } => {
+            say(1, format!("{count} commands acknowledged before their answer"))
+        }
         DeviceEvent::Error { message } => trouble(plain(message)),
         DeviceEvent::Lagged(n) => trouble(format!("too busy: {n} events not shown")),
         DeviceEvent::Stopped { clean: true } => say(0, "stopped".to_owned()),

@@ -173,7 +173,8 @@ fn our_device_answers_the_same_script_as_the_official_client_field_by_field() {
     let mut recorder = stand.broker.record(&["lua/devices/acme/#"]).unwrap();
     let (mut theirs, mut ours) = (stand.theirs(), stand.ours());
     for device in ["acme:theirs", "acme:ours"] {
-        let known = serving.events().into_iter().any(|event| event["event"] == "authenticated" && event["device"] == device);
+        let known =
+            serving.events().into_iter().any(|event| event["event"] == "authenticated" && event["device"] == device);
         if !known {
             serving.event("authenticated", |event| event["device"] == device);
         }

@@ -34,12 +34,13 @@ fn a_broker_stopped_and_killed_three_times_each_loses_and_doubles_none_of_500_co
     let mut sent = 0;
     for wave in 1..=WAVES {
         let before = answered(&gateway.process.stdout().all());
-        for n in sent..COMMANDS * wave / WAVES {
+        let until = COMMANDS * wave / WAVES;
+        for n in sent..until {
             let order = serde_json::json!({"device": "acme:pump", "command": "echo", "payload": n,
                 "attempts": 20, "timeout": 5000});
             writeln!(stdin, "{order}").unwrap();
-            sent = n + 1;
         }
+        sent = until;
         let enough = |lines: &[String]| (answered(lines) >= before + 10).then_some(());
         gateway.process.stdout().wait_until(PATIENCE, enough).unwrap();
         let marks = [gateway.process.stdout().len(), device.stdout().len()];

@@ -159,7 +159,11 @@ fn a_broker_that_is_not_there_or_says_no_is_told_apart() {
     assert_eq!(serving.code, 1, "{serving:?}");
     let allowed = gateway(&url, &["--username", "boss", "--password-file", &right, list]);
     assert_eq!((allowed.code, allowed.stdout.as_str()), (0, "no devices"), "{allowed:?}");
-    let from_environment =
-        to_end(program(["gateway", list]).env("MQTT_DEVICE_URL", &url).env("MQTT_DEVICE_USERNAME", "boss").env("MQTT_DEVICE_PASSWORD", "right"));
+    let from_environment = to_end(
+        program(["gateway", list])
+            .env("MQTT_DEVICE_URL", &url)
+            .env("MQTT_DEVICE_USERNAME", "boss")
+            .env("MQTT_DEVICE_PASSWORD", "right"),
+    );
     assert_eq!(from_environment.code, 0, "{from_environment:?}");
 }

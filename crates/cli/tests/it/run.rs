@@ -72,7 +72,8 @@ fn every_way_to_fail_is_an_answer_that_says_why() {
     ];
     let config = folder.device(&broker.endpoint(), &rest.concat());
     let text = std::fs::read_to_string(&config).unwrap();
-    let config = folder.file("device.toml", &text.replace("api_key_file = \"key.txt\"", "api_key_env = \"DEVICE_KEY\""));
+    let config =
+        folder.file("device.toml", &text.replace("api_key_file = \"key.txt\"", "api_key_env = \"DEVICE_KEY\""));
     let mut device = start_device_with(program(["run", "--config", &config]).env("DEVICE_KEY", KEY));
     let url = broker.url();
     let send = |command: &str| gateway(&url, &["--json", "send", "acme:pump", command]).json().remove(0);
