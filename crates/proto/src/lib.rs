@@ -5,6 +5,7 @@
 //! its sender, which are arguments.
 //!
 //! 1. [`frame_len`] finds the end of a packet in a stream; an incomplete packet is a [`Status`], not an error.
+//!    [`Framer`] does it in your buffer, and skips what is too long.
 //! 2. [`Packet::decode`] refuses all that the standard refuses, with the defect and its offset ([`DecodeError`]).
 //! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
 //!    payload to you.
@@ -32,6 +33,10 @@
 //!
 //! # Features
 //! `v5` adds MQTT 5: `Version::V5`, and properties that are not empty. Nothing else changes.
+//!
+//! # Speed and size
+//! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
+//! on others.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -53,6 +58,7 @@ mod connect;
 mod disconnect;
 mod error;
 mod frame;
+mod framer;
 mod packet;
 mod properties;
 mod property;
@@ -73,6 +79,7 @@ pub use connect::{Connect, Will};
 pub use disconnect::{Auth, Disconnect};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use frame::{Status, frame_len};
+pub use framer::{Framed, Framer, Skipped};
 pub use packet::Packet;
 pub use properties::{Properties, PropertyIter};
 pub use property::{Property, PropertyId};

@@ -202,7 +202,7 @@ impl core::iter::FusedIterator for PropertyIter<'_> {}
 /// Reads and writes whole sets. Before MQTT 5 a set takes no bytes.
 impl<'b> Properties<'b> {
     /// Reads the length and the properties behind it, all checked, if the version has them.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn read(
         reader: &mut Reader<'b>,
         version: Version,
@@ -244,7 +244,7 @@ impl<'b> Properties<'b> {
     }
 
     /// Writes what `encoded_len` has counted.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
         if version.has_properties() {

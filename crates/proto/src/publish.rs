@@ -52,7 +52,7 @@ impl<'b> Publish<'b> {
         Self::read(reader, version, sender, first)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn read(mut reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
         let at = reader.position();
         let topic = reader.first_topic_name()?;

@@ -47,13 +47,13 @@ impl<'b> Reader<'b> {
     }
 
     /// `bytes`, which were read last, as a part of the text.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn part_of_text(&self, bytes: &'b [u8]) -> Option<&'b str> {
         let end = self.text.len().checked_sub(self.rest.len())?;
         self.text.get(end.checked_sub(bytes.len())?..end)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn utf8(&self, bytes: &'b [u8]) -> Option<&'b str> {
         match self.part_of_text(bytes) {
             Some(text) => Some(text),
@@ -94,7 +94,7 @@ impl<'b> Reader<'b> {
         fault(self.packet, self.position().wrapping_sub(back), kind)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn chunk<const N: usize>(&mut self) -> Result<&'b [u8; N], DecodeError> {
         match self.rest.split_first_chunk() {
             Some((chunk, rest)) => {
@@ -105,24 +105,24 @@ impl<'b> Reader<'b> {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         self.chunk().map(|[byte]| *byte)
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
         self.chunk().map(|bytes| u16::from_be_bytes(*bytes))
     }
 
     /// A packet identifier `[MQTT-2.3.1-1]`.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
         PacketId::new(self.u16()?).ok_or_else(|| self.fault_back(2, DecodeErrorKind::ZeroPacketId))
     }
 
     /// Binary data behind its two-byte length.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn binary(&mut self) -> Result<&'b [u8], DecodeError> {
         let found = match self.rest.split_first_chunk() {
             Some((len, rest)) => rest.split_at_checked(usize::from(u16::from_be_bytes(*len))),
@@ -138,7 +138,7 @@ impl<'b> Reader<'b> {
     }
 
     /// A string `[MQTT-1.5.3-1]` `[MQTT-1.5.3-2]`.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn string(&mut self) -> Result<&'b str, DecodeError> {
         let bytes = self.binary()?;
         match self.utf8(bytes) {
@@ -148,7 +148,7 @@ impl<'b> Reader<'b> {
     }
 
     /// A topic name, which may be empty `[MQTT-3.3.2-1]` `[MQTT-3.3.2-2]`.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
         match self.utf8(bytes) {
@@ -158,7 +158,7 @@ impl<'b> Reader<'b> {
     }
 
     /// The same where no text was looked for.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn first_topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
         match from_utf8(bytes) {
@@ -192,7 +192,7 @@ impl<'b> Reader<'b> {
     }
 
     /// `len` bytes.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn take(&mut self, len: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;

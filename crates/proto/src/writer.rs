@@ -16,8 +16,9 @@ impl<'o> Writer<'o> {
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
-        place.copy_from_slice(bytes);
         self.rest = rest;
+        // A copy, and not `copy_from_slice`, of which the check of the lengths is not always seen to be in vain.
+        place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         Some(())
     }
 

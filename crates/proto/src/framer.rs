@@ -1,0 +1,151 @@
+//! Cuts a stream into packets in the caller's buffer, and skips a packet that is longer than allowed.
+
+use core::cell::Cell;
+use core::fmt;
+
+use crate::error::DecodeError;
+use crate::frame::{Status, frame_len};
+use crate::publish::PublishHead;
+use crate::types::{PacketType, Version};
+
+/// A receive buffer that gives back whole frames, however the stream is split.
+///
+/// A packet of more than `limit` bytes is not received but skipped, in constant memory and without closing: the
+/// [`Skipped`] says what was missed, so that it can still be acknowledged.
+///
+/// ```
+/// use mqtt_device_proto::{Framed, Framer, Packet, Role, Version};
+/// # fn read(space: &mut [u8]) -> usize { space[..3].copy_from_slice(&[0xD0, 0x00, 0xD0]); 3 }
+/// let mut buffer = [0; 256];
+/// let mut framer = Framer::new(&mut buffer, 256, Version::V311);
+///
+/// let n = read(framer.space()); // from wherever bytes come
+/// framer.filled(n);
+/// while let Some(framed) = framer.next()? {
+///     match framed {
+///         Framed::Frame(frame) => assert_eq!(Packet::decode(frame, Version::V311, Role::Server)?, Packet::PingResp),
+///         Framed::Skipped(skipped) => println!("{} of {} bytes", skipped.packet, skipped.total),
+///     }
+/// }
+/// # Ok::<(), mqtt_device_proto::DecodeError>(())
+/// ```
+pub struct Framer<'m> {
+    buffer: &'m mut [u8],
+    /// What was received and not yet given back.
+    start: usize,
+    end: usize,
+    /// Bytes from `start` on that are of no use, those that are still to come included.
+    skip: u32,
+    limit: u32,
+    version: Version,
+}
+
+/// What stands at the front of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framed<'b> {
+    /// One whole packet for [`Packet::decode`](crate::Packet::decode).
+    Frame(&'b [u8]),
+    /// A packet that is over the limit. The rest of it is dropped as it comes.
+    Skipped(Skipped<'b>),
+}
+
+/// A packet that was not received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped<'b> {
+    /// Its type.
+    pub packet: PacketType,
+    /// Bytes of the whole packet.
+    pub total: u32,
+    /// What a PUBLISH is about. `None` for other packets, and for a topic that alone is longer than the buffer.
+    pub head: Option<PublishHead<'b>>,
+}
+
+impl<'m> Framer<'m> {
+    /// A framer for packets of at most `limit` bytes, header included, and of at most the buffer's length.
+    #[must_use]
+    pub fn new(buffer: &'m mut [u8], limit: u32, version: Version) -> Self {
+        let limit = limit.min(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+        Self { buffer, start: 0, end: 0, skip: 0, limit, version }
+    }
+
+    /// Where to put what is received next. Never empty after [`next`](Self::next) has answered `None`, provided that the
+    /// buffer has room for a fixed header: five bytes.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.drop_skipped();
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            self.move_to_front();
+        }
+        self.buffer.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// `n` bytes were put into the front of [`space`](Self::space).
+    pub fn filled(&mut self, n: usize) {
+        self.end = self.end.saturating_add(n).min(self.buffer.len());
+    }
+
+    /// The next packet, once all of it has been received; `None` asks for more. Not an iterator, since what is given
+    /// back lies in the buffer.
+    ///
+    /// # Errors
+    /// The stream cannot go on: what [`frame_len`] refuses, or a defect in the head of a packet that is skipped. Close.
+    #[expect(clippy::should_implement_trait, reason = "it lends from itself")]
+    pub fn next(&mut self) -> Result<Option<Framed<'_>>, DecodeError> {
+        self.drop_skipped();
+        if self.skip != 0 {
+            return Ok(None);
+        }
+        let received = self.buffer.get(self.start..self.end).unwrap_or_default();
+        match frame_len(received, self.limit)? {
+            Status::Complete(len) => {
+                self.start = self.start.saturating_add(len);
+                Ok(received.get(..len).map(Framed::Frame))
+            }
+            Status::Partial { .. } => Ok(None),
+            Status::Oversize { total } => {
+                let packet = received.first().and_then(|first| PacketType::from_first_byte(*first));
+                let Some(packet) = packet else { return Ok(None) };
+                let mut head = None;
+                if packet == PacketType::Publish {
+                    head = PublishHead::decode(received, self.version)?;
+                    if head.is_none() && received.len() < self.buffer.len() {
+                        return Ok(None);
+                    }
+                }
+                self.skip = total;
+                Ok(Some(Framed::Skipped(Skipped { packet, total, head })))
+            }
+        }
+    }
+
+    /// Forgets the stream: for the next connection.
+    pub fn reset(&mut self, version: Version) {
+        (self.start, self.end, self.skip, self.version) = (0, 0, 0, version);
+    }
+
+    /// Lets go of what is here of a packet that is skipped.
+    fn drop_skipped(&mut self) {
+        let here = self.end.saturating_sub(self.start);
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(here);
+        self.start = self.start.saturating_add(skip);
+        self.skip = self.skip.saturating_sub(u32::try_from(skip).unwrap_or(u32::MAX));
+    }
+
+    fn move_to_front(&mut self) {
+        let cells = Cell::from_mut(&mut *self.buffer).as_slice_of_cells();
+        let rest = cells.get(self.start..self.end).unwrap_or_default();
+        cells.iter().zip(rest).for_each(|(to, from)| to.set(from.get()));
+        (self.start, self.end) = (0, rest.len());
+    }
+}
+
+impl fmt::Debug for Framer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framer")
+            .field("received", &self.end.saturating_sub(self.start))
+            .field("skip", &self.skip)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,112 @@
+//! Any split of a stream gives the same packets, and what is too long is skipped and named.
+
+mod common;
+#[path = "common/packets.rs"]
+mod packets;
+
+use common::{Random, frame, rounds};
+use mqtt_device_proto::{DecodeErrorKind, Framed, Framer, Packet, PacketType, Publish, Role, TopicName, Version};
+use packets::{VERSIONS, with_packet};
+
+/// All that `framer` gives back for `stream`, put in by pieces of the lengths that `piece` says.
+fn feed(framer: &mut Framer<'_>, mut stream: &[u8], mut piece: impl FnMut() -> usize) -> Vec<String> {
+    let mut out = Vec::new();
+    while !stream.is_empty() {
+        let space = framer.space();
+        assert!(!space.is_empty());
+        let n = piece().clamp(1, space.len()).min(stream.len());
+        space[..n].copy_from_slice(&stream[..n]);
+        framer.filled(n);
+        stream = &stream[n..];
+        while let Some(framed) = framer.next().unwrap() {
+            out.push(match framed {
+                Framed::Frame(bytes) => format!("{bytes:02x?}"),
+                Framed::Skipped(skipped) => format!(
+                    "{} {} {:?} {:?}",
+                    skipped.packet,
+                    skipped.total,
+                    skipped.head.map(|head| head.topic.to_string()),
+                    skipped.head.and_then(|head| head.packet_id)
+                ),
+            });
+        }
+    }
+    out
+}
+
+#[test]
+fn any_split_gives_the_same_packets() {
+    let mut random = Random::new("any_split_gives_the_same_packets");
+    for _ in 0..rounds(400) {
+        let version = random.pick(VERSIONS);
+        let (limit, mut stream, mut expected) = (64 + random.below(200), Vec::new(), Vec::new());
+        for _ in 0..random.below(20) {
+            with_packet(&mut random, version, Role::Server, |_, packet| {
+                let mut bytes = vec![0; packet.encoded_len(version).unwrap()];
+                packet.encode(version, &mut bytes).unwrap();
+                expected.push(match packet {
+                    _ if bytes.len() <= limit => format!("{bytes:02x?}"),
+                    Packet::Publish(publish) => {
+                        format!("PUBLISH {} {:?} {:?}", bytes.len(), Some(publish.topic.to_string()), publish.packet_id)
+                    }
+                    _ => format!("{} {} None None", packet.packet_type(), bytes.len()),
+                });
+                stream.extend(bytes);
+            });
+        }
+        let mut buffer = vec![0; limit + random.below(30)];
+        let limit = u32::try_from(limit).unwrap();
+        let most = 1 + random.below(100);
+        let mut framer = Framer::new(&mut buffer, limit, version);
+        assert_eq!(feed(&mut framer, &stream, || 1 + random.below(most)), expected);
+        framer.reset(version);
+        assert_eq!(feed(&mut framer, &stream, || 1), expected);
+        framer.reset(version);
+        assert_eq!(feed(&mut framer, &stream, || usize::MAX), expected);
+    }
+}
+
+#[test]
+fn a_mebibyte_passes_through_64_bytes() {
+    let payload = vec![0xC3; 1 << 20];
+    let publish = Publish {
+        qos: mqtt_device_proto::QoS::AtLeastOnce,
+        packet_id: mqtt_device_proto::PacketId::new(7),
+        ..Publish::new(TopicName::new("large").unwrap(), &payload)
+    };
+    let mut stream = vec![0; publish.encoded_len(Version::V311).unwrap()];
+    publish.encode(Version::V311, &mut stream).unwrap();
+    stream.extend([0xD0, 0]);
+    let mut buffer = [0; 64];
+    let mut framer = Framer::new(&mut buffer, 1 << 20, Version::V311);
+    let total = stream.len() - 2;
+    let expected = [format!("PUBLISH {total} Some(\"large\") Some(PacketId(7))"), "[d0, 00]".to_owned()];
+    assert_eq!(feed(&mut framer, &stream, || 1448), expected);
+}
+
+#[test]
+fn a_topic_longer_than_the_buffer_is_skipped_without_its_head() {
+    let stream = frame(&format!("30 .. <{}> 'payload' ", "t".repeat(100)));
+    let mut buffer = [0; 32];
+    let mut framer = Framer::new(&mut buffer, 32, Version::V311);
+    assert_eq!(feed(&mut framer, &stream, || 5), ["PUBLISH 111 None None"]);
+}
+
+#[test]
+fn a_bad_first_byte_ends_the_stream_at_once() {
+    let mut buffer = [0; 32];
+    let mut framer = Framer::new(&mut buffer, 32, Version::V311);
+    framer.space()[..3].copy_from_slice(&[0xD0, 0, 0x07]);
+    framer.filled(3);
+    assert_eq!(framer.next(), Ok(Some(Framed::Frame(&[0xD0, 0]))));
+    let error = framer.next().unwrap_err();
+    assert_eq!((error.packet, error.at, error.kind), (None, 0, DecodeErrorKind::ReservedPacketType));
+    framer.reset(Version::V311);
+    assert_eq!(framer.next(), Ok(None));
+    // The head of what is skipped must be sound too.
+    let stream = frame("30 7F <a+>");
+    framer.space()[..stream.len()].copy_from_slice(&stream);
+    framer.filled(stream.len());
+    assert_eq!(framer.next().unwrap_err().kind, DecodeErrorKind::WildcardInTopicName);
+    assert_eq!(PacketType::from_first_byte(0x07), None);
+}
