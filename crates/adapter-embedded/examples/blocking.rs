@@ -99,7 +99,10 @@ pub(crate) fn run<M: Machine>(
                 open.set_read_timeout(Some(nap))?;
                 match open.read(&mut rx[filled..]) {
                     Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-                    Ok(n) => Ok(filled += n),
+                    Ok(n) => {
+                        filled += n;
+                        Ok(())
+                    }
                     Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
                     Err(e) => Err(e),
                 }

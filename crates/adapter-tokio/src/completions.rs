@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 
 use mqtt_device_core::{MessageKey, Outcome};
 
+use crate::Error;
 use crate::device::TriggerAck;
 use crate::shared::lock;
-use crate::Error;
 
 /// What can end a wait.
 #[derive(Clone, Debug)]

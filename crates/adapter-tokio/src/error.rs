@@ -4,8 +4,8 @@ use core::fmt;
 use mqtt_device_core::{DisconnectReason, Failure, NameError, Outcome, PublishError, SpecError, SubscribeError};
 use std::io;
 
-use crate::{UrlError, describe};
 use crate::device::TriggerAck;
+use crate::{UrlError, describe};
 
 /// Why a call on a [`Client`](crate::Client) or a [`Device`](crate::Device) failed.
 #[non_exhaustive]

@@ -46,9 +46,7 @@ mod shared;
 
 pub use client::{AckHandle, Client, ClientBuilder, ClientEvent, Message, Messages, Will};
 pub use completions::{Delivery, Operation};
-pub use device::{
-    Command, CommandCall, CommandError, Device, DeviceBuilder, DeviceEvent, Trigger, TriggerAck,
-};
+pub use device::{Command, CommandCall, CommandError, Device, DeviceBuilder, DeviceEvent, Trigger, TriggerAck};
 pub use error::{ConnectError, Error};
 pub use link::{Connecting, Connector, Link, Transport};
 pub use queue::Events;
@@ -56,7 +54,7 @@ pub use server::{PRESETS, Server, UrlError};
 pub use shared::{Handle, Stopped};
 
 pub use mqtt_device_core::{
-    Config, DeviceConfig, DisconnectReason, DropReason, Failure, HeapLimits, MessageKey, Outcome, PublishError, Security,
-    SubscribeError,
+    Config, DeviceConfig, DisconnectReason, DropReason, Failure, HeapLimits, MessageKey, Outcome, PublishError,
+    Security, SubscribeError,
 };
 pub use mqtt_device_proto::{QoS, ReasonCode};

@@ -7,9 +7,9 @@ use mqtt_device_core::{DisconnectReason, Failure, Machine, ReasonCode};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::Error;
 use crate::completions::Completions;
 use crate::shared::{Handle, Stopped};
-use crate::Error;
 
 /// How far it has come; only ever the newest is of interest.
 #[derive(Clone, Debug, Default)]

@@ -88,11 +88,11 @@ fn a_timestamp_is_not_torn() {
             now = now + Duration::from_millis(59_999);
         }
         for s in decode(&all) {
-            if let Said::Publish { topic, payload, retain: true, .. } = s {
+            if let Said::Publish { topic: _, payload, retain: true, .. } = s {
                 let text = String::from_utf8(payload).unwrap();
                 let at = |ms: u64| {
                     let ms = 1_736_937_000_000 + ms;
-                    mqtt_device_core::device::Timestamp { unix_ms: ms }.to_string()
+                    device::Timestamp { unix_ms: ms }.to_string()
                 };
                 let ok = (0..200).any(|n| text.contains(&at(n * 59_999)));
                 assert!(ok, "buffer of {size}: {text} was no time at all");
@@ -113,7 +113,7 @@ fn setting_the_wall_clock_does_not_end_the_connection() {
     for size in t.device.tx_min(&Me)..700 {
         let mut d = t.device.clone();
         let mut out = vec![0; size];
-        let mut now = t.now;
+        let now = t.now;
         let mut first = true;
         for _ in 0..100 {
             let a = d.poll(now);
@@ -206,8 +206,8 @@ fn nothing_is_left_to_skip() {
 #[test]
 fn a_buffer_of_tx_min_is_enough() {
     let mut c = Client::new(Config::new(1), Fixed::<512, 8, 8>::new());
-    let mut me = support::Me::default();
-    me.filters = vec!["a/rather/long/filter/that/is/not/so/unusual/for/a/fleet/of/devices/in/a/greenhouse/+/+/+/#"];
+    let filters = vec!["a/rather/long/filter/that/is/not/so/unusual/for/a/fleet/of/devices/in/a/greenhouse/+/+/+/#"];
+    let me = support::Me { filters, ..support::Me::default() };
     let now = Instant::from_millis(1000);
     c.poll(now);
     c.connected(now, Security::Local);
@@ -235,7 +235,7 @@ fn a_send_window_of_0_does_not_wedge() {
 #[test]
 fn a_failed_handshake_is_a_failed_attempt() {
     let mut t = fixed();
-    for n in 0..3 {
+    for _n in 0..3 {
         t.connect(true);
         t.lose();
         t.turn();
@@ -551,7 +551,7 @@ fn random_lives() {
             assert_eq!((s.pending(), accepted), (0, ended), "seed {seed}: stuck; open {open}");
         }
     }
-    run(|| Fixed::<400, 12, 4>::new(), None, 300);
+    run(Fixed::<400, 12, 4>::new, None, 300);
     run(
         || Heap::<Vec<u8>>::new(HeapLimits { arena: 400, out: 12, inbound: 4 }),
         Some(|v| {

@@ -180,7 +180,7 @@ fn no_spin_on_the_lane_while_the_goodbye_waits() {
     t.device.poll(t.now);
     assert!(t.device.take_transmit(t.now, &Me, &mut out).len > 0); // DISCONNECT, slow to flush
     t.now = t.now + Duration::from_secs(11);
-    let a = t.device.poll(t.now);
+    t.device.poll(t.now);
     while t.device.poll_notice().is_some() {}
     let a = t.device.poll(t.now);
     assert!(

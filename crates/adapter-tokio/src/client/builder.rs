@@ -80,15 +80,7 @@ impl ClientBuilder {
             subscriptions: Vec::new(),
         };
         let connect_within = Duration::from_secs(60);
-        Self {
-            endpoint,
-            source,
-            config,
-            limits: HeapLimits::default(),
-            queue: 1024,
-            manual_ack: false,
-            connect_within,
-        }
+        Self { endpoint, source, config, limits: HeapLimits::default(), queue: 1024, manual_ack: false, connect_within }
     }
 
     /// One more server, tried in turn.

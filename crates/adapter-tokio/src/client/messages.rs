@@ -79,13 +79,11 @@ impl Messages {
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
-        loop {
-            return self.queue.poll_pop(cx).map(|popped| match popped? {
-                Popped::Item(waiting) => Some(self.acknowledged(waiting)),
-                // This queue refuses; it does not push over.
-                Popped::Lost(_) => None,
-            });
-        }
+        self.queue.poll_pop(cx).map(|popped| match popped? {
+            Popped::Item(waiting) => Some(self.acknowledged(waiting)),
+            // This queue refuses; it does not push over.
+            Popped::Lost(_) => None,
+        })
     }
 
     fn acknowledged(&self, Waiting { mut message, token }: Waiting) -> Message {

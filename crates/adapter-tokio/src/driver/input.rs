@@ -105,10 +105,11 @@ impl Input {
 
     /// Cuts a whole large packet off, so that its parts can be shared.
     fn cut(&mut self) {
-        if self.frame.is_none() && self.skipping == 0 {
-            if let Ok(Status::Complete(n @ SHARE..)) = frame_len(&self.buffer, self.limit()) {
-                self.frame = Some(self.buffer.split_to(n).freeze());
-            }
+        if self.frame.is_none()
+            && self.skipping == 0
+            && let Ok(Status::Complete(n @ SHARE..)) = frame_len(&self.buffer, self.limit())
+        {
+            self.frame = Some(self.buffer.split_to(n).freeze());
         }
     }
 

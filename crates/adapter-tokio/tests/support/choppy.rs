@@ -14,10 +14,10 @@ use tokio::time::{Sleep, sleep};
 use crate::support::{Got, V, own};
 
 /// What a server answers to a packet.
-pub type React = Box<dyn FnMut(&Got) -> Vec<u8> + Send>;
+pub(crate) type React = Box<dyn FnMut(&Got) -> Vec<u8> + Send>;
 
 /// The server's side: it sees bytes once they are flushed.
-pub struct Server {
+pub(crate) struct Server {
     react: React,
     written: Vec<u8>,
     flushed: Vec<u8>,
@@ -28,7 +28,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(react: React) -> Arc<Mutex<Self>> {
+    pub(crate) fn new(react: React) -> Arc<Mutex<Self>> {
         let (written, flushed, to_client) = (Vec::new(), Vec::new(), VecDeque::new());
         Arc::new(Mutex::new(Self { react, written, flushed, to_client, got: Vec::new(), closed: false }))
     }
@@ -45,7 +45,7 @@ impl Server {
 }
 
 /// The client's end. Each call goes a little way, and the next one must wait for a while.
-pub struct Choppy {
+pub(crate) struct Choppy {
     server: Arc<Mutex<Server>>,
     calls: usize,
     pause: Option<Pin<Box<Sleep>>>,
@@ -53,7 +53,7 @@ pub struct Choppy {
 }
 
 impl Choppy {
-    pub fn new(server: &Arc<Mutex<Server>>, vectored: bool) -> Self {
+    pub(crate) fn new(server: &Arc<Mutex<Server>>, vectored: bool) -> Self {
         Self { server: Arc::clone(server), calls: 0, pause: None, vectored }
     }
 

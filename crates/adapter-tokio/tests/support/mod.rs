@@ -64,11 +64,30 @@ impl Net {
 /// A packet from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
-    Connect { client_id: String, username: Option<String>, password: Option<Vec<u8>>, clean: bool, will: Option<String> },
-    Publish { topic: String, payload: Vec<u8>, qos: QoS, retain: bool, dup: bool, id: u16 },
+    Connect {
+        client_id: String,
+        username: Option<String>,
+        password: Option<Vec<u8>>,
+        clean: bool,
+        will: Option<String>,
+    },
+    Publish {
+        topic: String,
+        payload: Vec<u8>,
+        qos: QoS,
+        retain: bool,
+        dup: bool,
+        id: u16,
+    },
     PubAck(u16),
-    Subscribe { id: u16, filters: Vec<String> },
-    Unsubscribe { id: u16, filters: Vec<String> },
+    Subscribe {
+        id: u16,
+        filters: Vec<String>,
+    },
+    Unsubscribe {
+        id: u16,
+        filters: Vec<String>,
+    },
     PingReq,
     Disconnect,
 }

@@ -190,7 +190,7 @@ impl<S: Storage, D: Tables> Table<S, D> {
 impl<S: Storage, D: Tables> Table<S, D> {
     pub fn with(config: Config, dc: DeviceConfig, storage: S, tables: D) -> Self {
         let identity = Identity::new("a1", "d1").unwrap().with_group("g").unwrap();
-        let mut t = Self::new(storage, tables);
+        let t = Self::new(storage, tables);
         // replaced below by the caller's configuration
         let _ = (config, dc, identity);
         t

@@ -15,16 +15,11 @@ use mqtt_device_core::{
 pub const V: Version = Version::V311;
 
 /// Who the tests are.
+#[derive(Default)]
 pub struct Me {
     pub filters: Vec<&'static str>,
     pub password: Option<&'static str>,
     pub body: Vec<u8>,
-}
-
-impl Default for Me {
-    fn default() -> Self {
-        Self { filters: vec![], password: None, body: vec![] }
-    }
 }
 
 impl Source for Me {
