@@ -19,7 +19,7 @@ const USERNAME_VARIABLE: &str = "MQTT_DEVICE_USERNAME";
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Broker")]
 pub(crate) struct BrokerOptions {
-    /// The broker: mqtt://HOST[:PORT], or the name of a preset (lua, lua-mqtts)
+    /// The broker: mqtt://HOST or mqtt://HOST:PORT, or the name of a preset (lua, lua-mqtts)
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The user name at the broker

@@ -55,7 +55,7 @@ use trigger::Lane;
 
 /// A [`Client`] that is a device of the Lua device protocol.
 ///
-/// Drive it through [`Machine`](crate::Machine). A command comes as [`DeviceEvent::Command`], once however often the
+/// Drive it through [`Machine`]. A command comes as [`DeviceEvent::Command`], once however often the
 /// server delivers it; answer it with [`Device::respond`]. Without a store, a crash of the process may repeat a command
 /// that was not yet acknowledged.
 ///
