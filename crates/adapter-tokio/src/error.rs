@@ -4,8 +4,8 @@ use core::fmt;
 use mqtt_device_core::{DisconnectReason, Failure, NameError, Outcome, PublishError, SpecError, SubscribeError};
 use std::io;
 
-use crate::{UrlError, describe};
 use crate::device::TriggerAck;
+use crate::{UrlError, describe};
 
 /// Why a call on a [`Client`](crate::Client) or a [`Device`](crate::Device) failed.
 #[non_exhaustive]
@@ -86,8 +86,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Url(e) => Some(e),
             Self::Name(e) => Some(e),
@@ -148,8 +148,8 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl core::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(&self.source)
     }
 }

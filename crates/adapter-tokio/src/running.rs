@@ -1,15 +1,15 @@
 //! A machine that runs in a task of its own: what its handles own together, and how it is waited for.
 
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mqtt_device_core::{DisconnectReason, Failure, Machine, ReasonCode};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use crate::Error;
 use crate::completions::Completions;
 use crate::shared::{Handle, Stopped};
-use crate::Error;
 
 /// How far it has come; only ever the newest is of interest.
 #[derive(Clone, Debug, Default)]

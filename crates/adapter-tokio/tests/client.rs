@@ -2,13 +2,13 @@
 
 mod support;
 
+use core::time::Duration;
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use mqtt_device_proto::Packet;
 use mqtt_device_tokio::{
-    Client, ClientEvent, Delivery, DisconnectReason, DropReason, Error, Failure, Outcome, PublishError, QoS, ReasonCode,
-    Security, Will,
+    Client, ClientEvent, Delivery, DisconnectReason, DropReason, Error, Failure, Outcome, PublishError, QoS,
+    ReasonCode, Security, Will,
 };
 use support::{Got, Net};
 
@@ -342,10 +342,7 @@ async fn connect_gives_up_where_trying_again_is_of_no_use() {
     let error = builder.connect().await.unwrap_err();
     let refused = DisconnectReason::Refused(ReasonCode::BAD_USER_NAME_OR_PASSWORD);
     assert!(matches!(error, Error::Connect { reason: Some(reason), .. } if reason == refused));
-    assert_eq!(
-        error.to_string(),
-        "could not connect: the server refused the connection: Bad User Name or Password"
-    );
+    assert_eq!(error.to_string(), "could not connect: the server refused the connection: Bad User Name or Password");
 }
 
 #[tokio::test(start_paused = true)]
@@ -359,7 +356,7 @@ async fn connect_gives_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_connector_is_given_up() {
-    let connector = |_| std::future::pending();
+    let connector = |_| core::future::pending();
     let (client, _messages) = Client::over(connector).client_id("me").start().unwrap();
     let mut events = client.events();
     let Some(ClientEvent::Disconnected { reason, .. }) = events.next().await else { panic!() };

@@ -1,11 +1,12 @@
 //! A transport that reads, writes and flushes in bits and after delays, with a server of a few lines behind it.
+#![allow(unreachable_pub, reason = "a module of a test")]
 
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use mqtt_device_proto::{Packet, Role, Status, frame_len};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
