@@ -1,10 +1,10 @@
 //! Who waits for what: a side table from message keys to the wakers of futures.
 
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 use mqtt_device_core::{MessageKey, Outcome};
 

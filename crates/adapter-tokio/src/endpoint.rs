@@ -1,6 +1,7 @@
 //! Where to connect to, as a builder collects it: URLs, or a connector of the user's.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use core::hash::{BuildHasher, Hasher};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use crate::link::{Connector, Tcp};

@@ -26,7 +26,7 @@
 //!     .connect()
 //!     .await?;
 //! device.trigger("humidity_alert", &json!({ "humidity": 91 })).await?;
-//! device.stop(std::time::Duration::from_secs(5)).await;
+//! device.stop(core::time::Duration::from_secs(5)).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -53,8 +53,9 @@ pub use queue::Events;
 pub use server::{PRESETS, Server, UrlError};
 pub use shared::{Handle, Stopped};
 
+pub use mqtt_device_core;
 pub use mqtt_device_core::{
-    Config, DeviceConfig, DisconnectReason, DropReason, Failure, HeapLimits, MessageKey, Outcome, PublishError,
-    Security, SubscribeError,
+    Config, DeviceConfig, DisconnectReason, DropReason, Failure, HeapLimits, MessageKey, Outcome, Publication,
+    PublishError, Security, SubscribeError,
 };
 pub use mqtt_device_proto::{QoS, ReasonCode};

@@ -1,8 +1,8 @@
 //! Transports: what a link is, who opens one, and the TCP connector.
 
-use std::future::Future;
+use core::future::Future;
+use core::pin::Pin;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use mqtt_device_core::{Failure, Security};
@@ -30,8 +30,8 @@ impl Link {
     }
 }
 
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Debug for Link {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Link").field("security", &self.security).finish_non_exhaustive()
     }
 }

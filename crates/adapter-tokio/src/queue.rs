@@ -1,9 +1,9 @@
 //! Bounded streams: a queue that counts what it loses, and a fan-out of events to any number of them.
 
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
@@ -79,13 +79,13 @@ impl<T> Queue<T> {
     pub(crate) fn abandon(&self) -> VecDeque<T> {
         let mut inner = lock(&self.inner);
         inner.closed = true;
-        std::mem::take(&mut inner.items)
+        core::mem::take(&mut inner.items)
     }
 
     pub(crate) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Popped<T>>> {
         let mut inner = lock(&self.inner);
         if inner.lost > 0 {
-            return Poll::Ready(Some(Popped::Lost(std::mem::take(&mut inner.lost))));
+            return Poll::Ready(Some(Popped::Lost(core::mem::take(&mut inner.lost))));
         }
         if let Some(item) = inner.items.pop_front() {
             if inner.items.is_empty() && inner.items.capacity() > 64 {
@@ -112,16 +112,18 @@ pub trait Lagging: Clone {
 #[derive(Debug)]
 pub(crate) struct Fanout<T> {
     subscribers: Mutex<(Vec<Weak<Queue<T>>>, bool)>,
-    capacity: usize,
 }
 
+/// How many events wait for a consumer, if the builder is told nothing else.
+pub(crate) const EVENTS: usize = 1024;
+
 impl<T: Lagging> Fanout<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { subscribers: Mutex::new((Vec::new(), false)), capacity }
+    pub(crate) const fn new() -> Self {
+        Self { subscribers: Mutex::new((Vec::new(), false)) }
     }
 
-    pub(crate) fn subscribe(&self) -> Events<T> {
-        let queue = Arc::new(Queue::new(self.capacity));
+    pub(crate) fn subscribe(&self, capacity: usize) -> Events<T> {
+        let queue = Arc::new(Queue::new(capacity));
         let mut subscribers = lock(&self.subscribers);
         if subscribers.1 {
             queue.close();
@@ -159,7 +161,7 @@ pub struct Events<T>(Arc<Queue<T>>);
 impl<T: Lagging> Events<T> {
     /// The next event; `None` at the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<T> {
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        core::future::poll_fn(|cx| self.poll(cx)).await
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<T>> {

@@ -1,7 +1,7 @@
 //! A machine that runs in a task of its own: what its handles own together, and how it is waited for.
 
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mqtt_device_core::{DisconnectReason, Failure, Machine, ReasonCode};
 use tokio::sync::watch;

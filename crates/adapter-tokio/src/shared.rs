@@ -1,7 +1,7 @@
 //! What the driver and the handles share: the machine under a short mutex, and the driver's waker beside it.
 
+use core::task::Waker;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mqtt_device_core::{Instant, Machine};
@@ -48,7 +48,7 @@ impl<M> Shared<M> {
         /// Beyond this tokio's clock may end; the driver asks again then.
         const FAR: u64 = 365 * 24 * 3600 * 1000;
         let ms = at.as_millis().min(self.now().as_millis().saturating_add(FAR));
-        self.epoch + std::time::Duration::from_millis(ms)
+        self.epoch + core::time::Duration::from_millis(ms)
     }
 }
 
@@ -61,8 +61,8 @@ impl<M> Clone for Handle<M> {
     }
 }
 
-impl<M> std::fmt::Debug for Handle<M> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<M> core::fmt::Debug for Handle<M> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Handle").finish_non_exhaustive()
     }
 }

@@ -2,8 +2,8 @@
 
 mod support;
 
+use core::time::Duration;
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use mqtt_device_proto::Packet;
 use mqtt_device_tokio::{
@@ -356,7 +356,7 @@ async fn connect_gives_up_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_connector_is_given_up() {
-    let connector = |_| std::future::pending();
+    let connector = |_| core::future::pending();
     let (client, _messages) = Client::over(connector).client_id("me").start().unwrap();
     let mut events = client.events();
     let Some(ClientEvent::Disconnected { reason, .. }) = events.next().await else { panic!() };

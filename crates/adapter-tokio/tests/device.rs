@@ -2,9 +2,9 @@
 
 mod support;
 
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use mqtt_device_proto::Packet;
 use mqtt_device_tokio::{
@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 const TOPIC: &str = "lua/devices/agent/greenhouse-1";
 
 fn device(
-    connector: impl FnMut(usize) -> std::future::Ready<Result<mqtt_device_tokio::Link, mqtt_device_tokio::ConnectError>>
+    connector: impl FnMut(usize) -> core::future::Ready<Result<mqtt_device_tokio::Link, mqtt_device_tokio::ConnectError>>
     + Send
     + 'static,
 ) -> DeviceBuilder {
@@ -395,7 +395,7 @@ async fn the_last_handle_leaves_the_word_to_the_will() {
             let started = started.clone();
             async move {
                 started.send(()).unwrap();
-                std::future::pending().await
+                core::future::pending().await
             }
         })
         .start()

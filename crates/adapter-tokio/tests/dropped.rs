@@ -4,10 +4,10 @@
 mod choppy;
 mod support;
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::Poll;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 
 use bytes::Bytes;
 use choppy::{Choppy, Server};
@@ -279,8 +279,8 @@ async fn device_life(drops: Drops) -> (usize, Vec<Got>, Vec<String>) {
     let react = move |got: &Got| match got {
         Got::Connect { .. } => connack(false),
         Got::Subscribe { id, filters } => {
-            let commands = if filters[0].ends_with("/command") { 1..COMMANDS + 1 } else { 1..1 };
-            [suback(*id, ReasonCode::GRANTED_QOS_1)].into_iter().chain(commands.map(command)).flatten().collect()
+            let last = if filters[0].ends_with("/command") { COMMANDS } else { 0 };
+            [suback(*id, ReasonCode::GRANTED_QOS_1)].into_iter().chain((1..=last).map(command)).flatten().collect()
         }
         Got::Publish { topic, id: id @ 1.., .. } if topic.ends_with("/trigger") => {
             let ack = message("lua/devices/agent/d/trigger_ack", br#"{"triggerId":"t","received":true}"#, 9);
@@ -309,19 +309,14 @@ async fn device_life(drops: Drops) -> (usize, Vec<Got>, Vec<String>) {
 }
 
 /// The one thing that differs from run to run.
-fn without_timestamps(got: Vec<Got>) -> Vec<Got> {
-    let is_status = |got: &Got| matches!(got, Got::Publish { topic, retain: true, .. } if topic.ends_with("/status"));
-    let mut got: Vec<Got> = got
-        .into_iter()
-        .map(|mut got| {
-            if is_status(&got)
-                && let Got::Publish { payload, .. } = &mut got
-            {
-                *payload = payload[..18].to_vec();
-            }
-            got
-        })
-        .collect();
+fn without_timestamps(mut got: Vec<Got>) -> Vec<Got> {
+    for got in &mut got {
+        if let Got::Publish { topic, payload, retain: true, .. } = got
+            && topic.ends_with("/status")
+        {
+            payload.truncate(18);
+        }
+    }
     got.sort_by_key(|got| format!("{got:?}"));
     got
 }

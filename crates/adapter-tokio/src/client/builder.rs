@@ -1,8 +1,8 @@
 //! How a client is put together.
 
-use std::fmt;
+use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_device_core::{Config, Heap, HeapLimits, MAX_DECLARED};
@@ -10,12 +10,12 @@ use mqtt_device_proto::{Properties, QoS, TopicFilter, TopicName};
 use tokio::runtime;
 
 use super::sink::{ClientSink, ClientSource};
-use super::{Client, Machine, Messages};
+use super::{Client, ClientEvent, Machine, Messages};
 use crate::completions::Completions;
 use crate::driver::Driver;
 use crate::endpoint::{Endpoint, seed};
 use crate::link::Connector;
-use crate::queue::{Fanout, Queue};
+use crate::queue::{EVENTS, Events, Fanout, Queue};
 use crate::running::{Reporter, Running};
 use crate::shared::Handle;
 use crate::{Error, SubscribeError};
@@ -54,6 +54,7 @@ pub struct ClientBuilder {
     config: Config,
     limits: HeapLimits,
     queue: usize,
+    events: Arc<Fanout<ClientEvent>>,
     manual_ack: bool,
     connect_within: Duration,
 }
@@ -80,7 +81,16 @@ impl ClientBuilder {
             subscriptions: Vec::new(),
         };
         let connect_within = Duration::from_secs(60);
-        Self { endpoint, source, config, limits: HeapLimits::default(), queue: 1024, manual_ack: false, connect_within }
+        Self {
+            endpoint,
+            source,
+            config,
+            limits: HeapLimits::default(),
+            queue: EVENTS,
+            events: Arc::new(Fanout::new()),
+            manual_ack: false,
+            connect_within,
+        }
     }
 
     /// One more server, tried in turn.
@@ -133,6 +143,12 @@ impl ClientBuilder {
         self
     }
 
+    /// What happens from the start; with the length that [`ClientBuilder::queue`] has set before.
+    #[must_use]
+    pub fn events(&self) -> Events<ClientEvent> {
+        self.events.subscribe(self.queue)
+    }
+
     /// How much may wait in the machine.
     pub fn limits(mut self, limits: HeapLimits) -> Self {
         self.limits = limits;
@@ -159,7 +175,7 @@ impl ClientBuilder {
     /// What is wrong with the configuration; nothing was started.
     pub fn start(self) -> Result<(Client, Messages), Error> {
         let runtime = runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let Self { endpoint, mut source, mut config, limits, queue, manual_ack, .. } = self;
+        let Self { endpoint, mut source, mut config, limits, queue, events, manual_ack, .. } = self;
         let (connector, servers) = endpoint.resolve()?;
         check(&source)?;
         config.servers = servers;
@@ -171,7 +187,6 @@ impl ClientBuilder {
         let span = tracing::info_span!("mqtt", client_id = %source.client_id);
         let handle = Handle::new(Machine::new(config, Heap::new(limits)));
         let messages = Arc::new(Queue::new(queue));
-        let events = Arc::new(Fanout::new(queue));
         let completions = Arc::new(Completions::default());
         let (reporter, progress) = Reporter::new();
         let sink = ClientSink {
@@ -190,7 +205,7 @@ impl ClientBuilder {
         let task = runtime.spawn(tracing::Instrument::instrument(run, span)).abort_handle();
         let running = Arc::new(Running::new(handle, completions, progress, task));
         let messages = Messages { queue: messages, running: Arc::clone(&running), manual: manual_ack };
-        Ok((Client { running, events }, messages))
+        Ok((Client { running, events, queue }, messages))
     }
 
     /// Starts, and waits until every declared subscription is granted.

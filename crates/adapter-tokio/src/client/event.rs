@@ -1,6 +1,6 @@
 //! What happens to a client, as owned values.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use mqtt_device_core::DisconnectReason;
 use mqtt_device_proto::ReasonCode;

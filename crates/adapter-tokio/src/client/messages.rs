@@ -1,9 +1,9 @@
 //! The stream of inbound messages, and their acknowledgement.
 
-use std::fmt;
-use std::pin::Pin;
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -75,13 +75,13 @@ pub struct Messages {
 impl Messages {
     /// The next message; `None` after the end of the client. Cancel-safe.
     pub async fn next(&mut self) -> Option<Message> {
-        std::future::poll_fn(|cx| self.poll(cx)).await
+        core::future::poll_fn(|cx| self.poll(cx)).await
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Option<Message>> {
         self.queue.poll_pop(cx).map(|popped| match popped? {
             Popped::Item(waiting) => Some(self.acknowledged(waiting)),
-            // This queue refuses; it does not push over.
+            // This queue refuses what is too much, and never pushes over.
             Popped::Lost(_) => None,
         })
     }

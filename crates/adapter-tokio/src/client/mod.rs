@@ -5,9 +5,9 @@ mod event;
 mod messages;
 mod sink;
 
-use std::fmt;
+use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_device_core::{Heap, MessageKey, Publication, SubscribeOptions};
@@ -47,6 +47,7 @@ pub(crate) type Machine = mqtt_device_core::Client<Heap<Bytes>>;
 pub struct Client {
     running: Arc<Running<Machine>>,
     events: Arc<Fanout<ClientEvent>>,
+    queue: usize,
 }
 
 impl Client {
@@ -120,10 +121,10 @@ impl Client {
         self.running.handle.with(|m, _| m.is_ready()).unwrap_or(false)
     }
 
-    /// What happens from now on.
+    /// What happens from now on; the builder's method of the same name gives what happens from the start.
     #[must_use]
     pub fn events(&self) -> Events<ClientEvent> {
-        self.events.subscribe()
+        self.events.subscribe(self.queue)
     }
 
     /// Lets what was accepted leave, says DISCONNECT, closes; within `within`, and half a second for the transport.
@@ -142,7 +143,7 @@ impl Client {
             completions.expect(key, Until::Outcome);
             Ok(key)
         });
-        Operation::new(accepted.flatten(), completions)
+        Operation::new(accepted.and_then(|accepted| accepted), completions)
     }
 }
 

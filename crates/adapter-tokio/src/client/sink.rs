@@ -1,6 +1,6 @@
 //! The client's side of the driver: what it lends the machine, and what it does with facts.
 
-use std::fmt;
+use core::fmt;
 use std::sync::Arc;
 
 use mqtt_device_core::{

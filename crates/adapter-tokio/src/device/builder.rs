@@ -1,8 +1,8 @@
 //! How a device is put together.
 
-use std::fmt;
+use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mqtt_device_core::{Config, DeviceConfig, Heap, HeapLimits, HeapTables, Identity, validate_profile};
 use serde_json::Value;
@@ -11,13 +11,13 @@ use tokio::task::JoinSet;
 
 use super::command::Handlers;
 use super::sink::{DeviceProfile, DeviceSink};
-use super::{Command, CommandCall, CommandError, Device, Machine};
+use super::{Command, CommandCall, CommandError, Device, DeviceEvent, Machine};
 use crate::Error;
 use crate::completions::Completions;
 use crate::driver::Driver;
 use crate::endpoint::{Endpoint, seed};
 use crate::link::Connector;
-use crate::queue::Fanout;
+use crate::queue::{EVENTS, Events, Fanout};
 use crate::running::{Reporter, Running};
 use crate::shared::Handle;
 
@@ -34,6 +34,7 @@ pub struct DeviceBuilder {
     limits: HeapLimits,
     tables: (usize, usize, usize),
     queue: usize,
+    events: Arc<Fanout<DeviceEvent>>,
     connect_within: Duration,
 }
 
@@ -59,7 +60,8 @@ impl DeviceBuilder {
             device: DeviceConfig::default(),
             limits: HeapLimits::default(),
             tables: (1000, 64 * 1024, 4 << 20),
-            queue: 1024,
+            queue: EVENTS,
+            events: Arc::new(Fanout::new()),
             connect_within: Duration::from_secs(60),
         }
     }
@@ -122,6 +124,12 @@ impl DeviceBuilder {
         self
     }
 
+    /// What happens from the start; with the length that [`DeviceBuilder::queue`] has set before.
+    #[must_use]
+    pub fn events(&self) -> Events<DeviceEvent> {
+        self.events.subscribe(self.queue)
+    }
+
     /// How much may wait in the machine.
     pub fn limits(mut self, limits: HeapLimits) -> Self {
         self.limits = limits;
@@ -175,7 +183,7 @@ impl DeviceBuilder {
         let tables = HeapTables::new(self.tables.0, self.tables.1, self.tables.2);
         let machine = Machine::new(self.config, self.device, identity, Heap::new(self.limits), tables);
         let handle = Handle::new(machine);
-        let events = Arc::new(Fanout::new(self.queue));
+        let (events, queue) = (self.events, self.queue);
         let completions = Arc::new(Completions::default());
         let (reporter, progress) = Reporter::new();
         let sink = DeviceSink {
@@ -193,7 +201,7 @@ impl DeviceBuilder {
         let run = async move { driver.run().await };
         let task = runtime.spawn(tracing::Instrument::instrument(run, span)).abort_handle();
         let running = Arc::new(Running::new(handle, completions, progress, task));
-        Ok(Device { running, events, identity })
+        Ok(Device { running, events, queue, identity })
     }
 
     /// Starts, and waits until the device is ready for commands.

@@ -1,13 +1,14 @@
 //! Commands: how one is declared, called, and answered.
 
-use std::any::Any;
+use core::any::Any;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::panic::AssertUnwindSafe;
+use core::pin::Pin;
+use core::task::Poll;
+use core::time::Duration;
 use std::collections::HashMap;
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::panic::catch_unwind;
 
 use mqtt_device_core::CommandSpec;
 use serde::de::DeserializeOwned;
@@ -127,7 +128,7 @@ impl fmt::Display for CommandError {
 }
 
 // Not `Error` itself, so that every error becomes one by `?`.
-impl<E: std::error::Error> From<E> for CommandError {
+impl<E: core::error::Error> From<E> for CommandError {
     fn from(e: E) -> Self {
         Self::new(e)
     }

@@ -1,6 +1,6 @@
 //! What happens to a device, as owned values.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use mqtt_device_core::{DisconnectReason, MessageKey};
 use serde_json::Value;

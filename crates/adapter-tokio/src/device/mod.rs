@@ -6,9 +6,9 @@ mod event;
 mod sink;
 mod trigger;
 
-use std::fmt;
+use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use mqtt_device_core::{Heap, HeapTables, Identity};
@@ -35,6 +35,7 @@ pub(crate) type Machine = mqtt_device_core::Device<Heap<Bytes>, HeapTables>;
 pub struct Device {
     running: Arc<Running<Machine>>,
     events: Arc<Fanout<DeviceEvent>>,
+    queue: usize,
     identity: Identity,
 }
 
@@ -78,13 +79,13 @@ impl Device {
             completions.expect(key, Until::TriggerAck);
             Ok(key)
         });
-        Trigger::new(accepted.flatten(), completions)
+        Trigger::new(accepted.and_then(|accepted| accepted), completions)
     }
 
-    /// What happens from now on.
+    /// What happens from now on; the builder's method of the same name gives what happens from the start.
     #[must_use]
     pub fn events(&self) -> Events<DeviceEvent> {
-        self.events.subscribe()
+        self.events.subscribe(self.queue)
     }
 
     /// Whether the server has accepted the connection.
@@ -106,7 +107,8 @@ impl Device {
     }
 
     /// Lets what was accepted leave, publishes `offline`, says DISCONNECT, closes; within `within`, and half a second
-    /// for the transport. The end comes also when this future is dropped.
+    /// for the transport. Handlers have half of the time to finish; then they are dropped. The end comes also when
+    /// this future is dropped.
     pub async fn stop(&self, within: Duration) -> Stopped {
         self.running.stop(within).await
     }

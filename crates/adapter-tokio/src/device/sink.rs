@@ -1,8 +1,8 @@
 //! The device's side of the driver: what it lends the machine, and what it does with facts.
 
-use std::fmt;
+use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mqtt_device_core::json::JsonStr;
 use mqtt_device_core::{

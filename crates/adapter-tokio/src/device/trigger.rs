@@ -1,9 +1,9 @@
 //! A fired trigger, and the server's answer to it.
 
-use std::future::Future;
-use std::pin::Pin;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use mqtt_device_core::{MessageKey, Outcome};
 

@@ -1,20 +1,21 @@
 //! What came in and was not dealt with yet.
 
-use std::future::Future;
+use core::future::Future;
+use core::mem::MaybeUninit;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, ready};
 use std::io;
-use std::pin::pin;
-use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mqtt_device_core::{Machine, Progress};
 use mqtt_device_proto::{Status, frame_len};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, ReadBuf};
 
 use super::Sink;
 use crate::link::Transport;
 use crate::shared::Handle;
 
-/// The least room for a read; an idle connection holds no more.
+/// The least room for a read.
 const CHUNK: usize = 4096;
 /// A packet of at least this size is given out by reference count; below, a copy costs less and pins less.
 const SHARE: usize = 2048;
@@ -120,7 +121,11 @@ impl Input {
             self.skipping = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(consumed);
         }
         self.buffer.advance(consumed);
-        if self.buffer.is_empty() && self.buffer.capacity() > 4 * CHUNK {
+    }
+
+    /// Nothing will happen for a while: an idle connection holds no buffer.
+    pub(crate) fn rest(&mut self) {
+        if self.buffer.is_empty() {
             self.buffer = BytesMut::new();
         }
     }
@@ -143,6 +148,14 @@ impl Input {
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, stream: &mut dyn Transport) -> Poll<io::Result<Received>> {
         if self.deaf {
             self.buffer.clear();
+        }
+        if self.buffer.is_empty() {
+            // By way of the stack: a connection that has nothing to say needs no memory to be asked.
+            let mut chunk = [const { MaybeUninit::uninit() }; CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
+            ready!(Pin::new(stream).poll_read(cx, &mut chunk))?;
+            self.buffer.extend_from_slice(chunk.filled());
+            return Poll::Ready(Ok(if chunk.filled().is_empty() { Received::End } else { Received::Bytes }));
         }
         let room = self.wanted().saturating_sub(self.buffer.len());
         self.buffer.reserve(room);

@@ -14,12 +14,12 @@ mod input;
 mod output;
 mod timer;
 
-use std::fmt;
-use std::future::poll_fn;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use mqtt_device_core::{Actions, Machine, MessageKey, Notice, Outcome, Storage};
 use tokio::io::ReadBuf;
@@ -125,6 +125,8 @@ where
             let deadline = actions.deadline.filter(|_| !matches!(self.state, State::Closing { .. }));
             again |= self.timer.poll(cx, deadline.map(|at| self.handle.0.at(at))).is_ready();
             if !again {
+                self.input.rest();
+                self.output.rest();
                 return Poll::Pending;
             }
         }
@@ -240,7 +242,7 @@ where
                 }
             },
             State::Up { .. } if actions.close => {
-                if let State::Up { stream, dying } = std::mem::replace(&mut self.state, State::Down) {
+                if let State::Up { stream, dying } = core::mem::replace(&mut self.state, State::Down) {
                     self.state = State::Closing { stream, shut: dying, timer: Timer::default() };
                 }
                 true

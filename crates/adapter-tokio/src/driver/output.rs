@@ -1,8 +1,8 @@
 //! What is on its way out: taken from the machine, not yet flushed and reported.
 
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use mqtt_device_core::{Instant, Machine, Storage};
 
@@ -30,6 +30,13 @@ impl<P: AsRef<[u8]> + Clone> Output<P> {
 
     pub(crate) fn reset(&mut self) {
         *self = Self::new();
+    }
+
+    /// Nothing will happen for a while: an idle connection holds no buffer.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            self.buffer = Vec::new();
+        }
     }
 
     /// Takes as many packets as fit. Only when nothing is on its way: the buffer must not change under a write.

@@ -1,9 +1,9 @@
 //! One timer that is set again and again.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 

@@ -1,11 +1,12 @@
 //! A transport that reads, writes and flushes in bits and after delays, with a server of a few lines behind it.
+#![allow(unreachable_pub, reason = "a module of a test")]
 
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use mqtt_device_proto::{Packet, Role, Status, frame_len};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -14,10 +15,10 @@ use tokio::time::{Sleep, sleep};
 use crate::support::{Got, V, own};
 
 /// What a server answers to a packet.
-pub(crate) type React = Box<dyn FnMut(&Got) -> Vec<u8> + Send>;
+pub type React = Box<dyn FnMut(&Got) -> Vec<u8> + Send>;
 
 /// The server's side: it sees bytes once they are flushed.
-pub(crate) struct Server {
+pub struct Server {
     react: React,
     written: Vec<u8>,
     flushed: Vec<u8>,
@@ -28,7 +29,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(react: React) -> Arc<Mutex<Self>> {
+    pub fn new(react: React) -> Arc<Mutex<Self>> {
         let (written, flushed, to_client) = (Vec::new(), Vec::new(), VecDeque::new());
         Arc::new(Mutex::new(Self { react, written, flushed, to_client, got: Vec::new(), closed: false }))
     }
@@ -45,7 +46,7 @@ impl Server {
 }
 
 /// The client's end. Each call goes a little way, and the next one must wait for a while.
-pub(crate) struct Choppy {
+pub struct Choppy {
     server: Arc<Mutex<Server>>,
     calls: usize,
     pause: Option<Pin<Box<Sleep>>>,
@@ -53,7 +54,7 @@ pub(crate) struct Choppy {
 }
 
 impl Choppy {
-    pub(crate) fn new(server: &Arc<Mutex<Server>>, vectored: bool) -> Self {
+    pub fn new(server: &Arc<Mutex<Server>>, vectored: bool) -> Self {
         Self { server: Arc::clone(server), calls: 0, pause: None, vectored }
     }
 

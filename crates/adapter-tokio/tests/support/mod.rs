@@ -1,8 +1,8 @@
 //! A scripted server over in-memory pipes, spoken to packet by packet.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
+use core::future::{Ready, ready};
 use std::collections::VecDeque;
-use std::future::{Ready, ready};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -10,8 +10,8 @@ use mqtt_device_proto::{
     ConnAck, Packet, PacketId, Properties, PubAck, Publish, QoS, ReasonCode, ReasonCodes, Role, Status, SubAck,
     TopicName, UnsubAck, Version, frame_len,
 };
-use mqtt_device_tokio::{ConnectError, Link, Security};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use mqtt_device_tokio::{ConnectError, Link, Security, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 pub const V: Version = Version::V311;
@@ -33,7 +33,7 @@ impl Net {
                 return ready(Err(io::Error::from(kind).into()));
             }
             let (near, far) = tokio::io::duplex(64 * 1024);
-            match sender.send(Peer { stream: far, read: Vec::new(), server, heartbeats: 0 }) {
+            match sender.send(Peer::new(far, server)) {
                 Ok(()) => ready(Ok(Link::new(near, security))),
                 Err(_) => ready(Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())),
             }
@@ -94,7 +94,7 @@ pub enum Got {
 
 /// The server's end of one connection.
 pub struct Peer {
-    stream: DuplexStream,
+    stream: Box<dyn Transport>,
     read: Vec<u8>,
     /// Which server was asked for.
     pub server: usize,
@@ -107,6 +107,10 @@ pub fn id(id: u16) -> PacketId {
 }
 
 impl Peer {
+    pub fn new(stream: impl Transport + 'static, server: usize) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new(), server, heartbeats: 0 }
+    }
+
     /// The next packet; `None` when the client has closed.
     pub async fn recv(&mut self) -> Option<Got> {
         loop {
@@ -210,7 +214,7 @@ pub fn puback(packet: u16) -> Vec<u8> {
 }
 
 pub fn suback(packet: u16, code: ReasonCode) -> Vec<u8> {
-    let codes = ReasonCodes::from_slice(std::slice::from_ref(&code));
+    let codes = ReasonCodes::from_slice(core::slice::from_ref(&code));
     encode(&Packet::SubAck(SubAck { packet_id: id(packet), properties: Properties::EMPTY, codes }))
 }
 
