@@ -1,7 +1,7 @@
 //! The server's side of the Lua device protocol for one device: it sends commands, answers triggers and heartbeats, and
 //! notes every message of the device that is not as the protocol has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mqtt_device_core::{Duration, Instant};
 use mqtt_device_proto::QoS;
@@ -52,6 +52,8 @@ pub struct Gateway {
     seen: usize,
     numbers: u32,
     commands: BTreeMap<String, Sent>,
+    /// Those of them that are not answered.
+    open: BTreeSet<String>,
     responses: BTreeMap<String, Vec<(Instant, String)>>,
     triggers: Vec<(Instant, String, Json)>,
     manifests: Vec<(Instant, Vec<String>)>,
@@ -74,6 +76,7 @@ impl Gateway {
             seen: 0,
             numbers: 0,
             commands: BTreeMap::new(),
+            open: BTreeSet::new(),
             responses: BTreeMap::new(),
             triggers: Vec::new(),
             manifests: Vec::new(),
@@ -100,6 +103,7 @@ impl Gateway {
         let payload = if payload.is_empty() { String::new() } else { format!(",\"payload\":{payload}") };
         let body = format!("{{\"commandId\":{},\"command\":{}{payload}}}", quoted(&id), quoted(command));
         self.commands.insert(id.clone(), Sent { body, at: Vec::new() });
+        self.open.insert(id.clone());
         self.resend(now, server, &id);
         id
     }
@@ -152,7 +156,7 @@ impl Gateway {
     /// Whether every command that was sent is answered.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.commands.keys().all(|id| self.responses.contains_key(id))
+        self.open.is_empty()
     }
 
     /// Commands that were sent.
@@ -226,11 +230,12 @@ impl Gateway {
     }
 
     fn repeats(&self) -> impl Iterator<Item = (&String, Instant)> {
-        let open = self
-            .commands
-            .iter()
-            .filter(|(id, sent)| !self.responses.contains_key(*id) && sent.at.len() < self.habits.attempts as usize);
-        open.filter_map(|(id, sent)| Some((id, *sent.at.last()? + self.habits.retry_after?)))
+        let after = self.habits.retry_after;
+        let open = self.open.iter().filter(move |_| after.is_some());
+        open.filter_map(move |id| {
+            let sent = self.commands.get(id).filter(|sent| sent.at.len() < self.habits.attempts as usize)?;
+            Some((id, *sent.at.last()? + after?))
+        })
     }
 
     fn overdue(&self, now: Instant) -> impl Iterator<Item = &String> {
@@ -309,6 +314,7 @@ impl Gateway {
             (Some(Json::Bool(true)), None, _) | (Some(Json::Bool(false)), Some(_), None) => {}
             _ => return Err("success, data and error do not go together".into()),
         }
+        self.open.remove(id);
         let all = self.responses.entry(id.into()).or_default();
         let first = all.first().map(|(_, text)| text.clone());
         all.push((now, text.into()));

@@ -53,9 +53,14 @@ impl Trace {
     }
 }
 
+/// The environment variable that sets how many lines are kept.
+pub const LENGTH_VARIABLE: &str = "SIM_TRACE";
+
 impl Default for Trace {
+    /// Keeps 400 lines, or as many as [`LENGTH_VARIABLE`] says.
     fn default() -> Self {
-        Self::keeping(400)
+        let most = std::env::var(LENGTH_VARIABLE).ok().and_then(|text| text.parse().ok());
+        Self::keeping(most.unwrap_or(400))
     }
 }
 

@@ -150,6 +150,8 @@ impl DeviceSink {
 /// Answers the command; returns what went wrong, here or there.
 fn respond(handle: &Handle<Machine>, token: CommandToken, answer: Result<Value, String>) -> Option<String> {
     let (data, error) = match answer {
+        // As the official clients: nothing to say means no `data` at all.
+        Ok(Value::Null) => (String::new(), None),
         Ok(data) => (data.to_string(), None),
         Err(error) => (String::new(), Some(error)),
     };

@@ -91,6 +91,8 @@ type Handler = Box<dyn FnMut(&Call) -> Reply>;
 pub struct DeviceApp {
     /// Commands in the order in which they were to be run, with their time.
     pub calls: Vec<(Instant, Call)>,
+    /// The tokens of those commands.
+    pub tokens: Vec<CommandToken>,
     /// Everything else that packets brought.
     pub told: Vec<(Instant, Told)>,
     /// Notices with their time.
@@ -109,6 +111,7 @@ impl DeviceApp {
     pub fn new(handler: impl FnMut(&Call) -> Reply + 'static) -> Self {
         Self {
             calls: Vec::new(),
+            tokens: Vec::new(),
             told: Vec::new(),
             notices: Vec::new(),
             ledger: Ledger::default(),
@@ -188,6 +191,7 @@ impl<S: Storage, D: Tables> App<Device<S, D>> for DeviceApp {
                 };
                 let reply = (self.handler)(&call);
                 self.calls.push((now, call));
+                self.tokens.push(command.token);
                 match reply.result {
                     Some(result) if reply.after == Duration::ZERO => self.answer(now, device, command.token, &result),
                     Some(result) => self.running.push((now + reply.after, command.token, result)),

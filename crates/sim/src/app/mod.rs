@@ -31,7 +31,7 @@ pub trait App<M: Machine> {
         let _ = (now, machine);
     }
 
-    /// Looked at after every turn; an error ends the test.
+    /// Looked at in every turn, when all outcomes are drained; an error ends the test.
     ///
     /// # Errors
     /// What must not be.

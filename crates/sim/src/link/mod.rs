@@ -109,7 +109,9 @@ impl Link {
     /// Takes some of `bytes`, perhaps none; `None` when the link is closed.
     pub fn write(&mut self, now: Instant, bytes: &[u8]) -> Option<usize> {
         self.settle(now);
-        self.machine_open.then(|| self.up.write(now, bytes, &self.config, &mut self.rng))
+        let taken = self.machine_open.then(|| self.up.write(now, bytes, &self.config, &mut self.rng));
+        self.settle(now);
+        taken
     }
 
     /// Bytes that were written and did not leave yet: none means flushed.
@@ -155,7 +157,9 @@ impl Link {
     /// Takes some of the server's bytes.
     pub fn server_write(&mut self, now: Instant, bytes: &[u8]) -> usize {
         self.settle(now);
-        self.down.write(now, bytes, &self.config, &mut self.rng)
+        let taken = self.down.write(now, bytes, &self.config, &mut self.rng);
+        self.settle(now);
+        taken
     }
 
     /// How many bytes [`Link::server_write`] takes now: a peer that does not read holds the server up.

@@ -11,7 +11,6 @@ use crate::rng::Rng;
 struct Piece {
     leaves: Instant,
     arrives: Instant,
-    has_left: bool,
     bytes: VecDeque<u8>,
 }
 
@@ -19,6 +18,12 @@ struct Piece {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pipe {
     pieces: VecDeque<Piece>,
+    /// So many pieces have left; they leave in order.
+    left: usize,
+    /// Bytes in the others.
+    waiting: usize,
+    /// Bytes in all of them.
+    queued: usize,
     /// Bytes that came out at the far end.
     carried: u64,
     /// The far end comes to its end after this many bytes.
@@ -57,12 +62,9 @@ impl Pipe {
             let held_up = if rng.percent(config.stall_percent) { rng.within(&config.stall) } else { 0 };
             let arrives = (leaves + ms(rng.within(&config.delay) + held_up)).max(self.last_arrival);
             self.last_arrival = arrives;
-            self.pieces.push_back(Piece {
-                leaves,
-                arrives,
-                has_left: leaves <= now,
-                bytes: piece.iter().copied().collect(),
-            });
+            self.pieces.push_back(Piece { leaves, arrives, bytes: piece.iter().copied().collect() });
+            self.waiting += piece.len();
+            self.queued += piece.len();
             rest = tail;
         }
         taken.len()
@@ -75,7 +77,7 @@ impl Pipe {
         }
         let allowed =
             self.limit.map_or(usize::MAX, |limit| usize::try_from(limit - self.carried).unwrap_or(usize::MAX));
-        let Some(piece) = self.pieces.front_mut().filter(|p| p.has_left && p.arrives <= now) else {
+        let Some(piece) = self.pieces.front_mut().filter(|p| self.left > 0 && p.arrives <= now) else {
             return if self.ended && self.pieces.is_empty() { Read::Closed } else { Read::Nothing };
         };
         let count = piece.bytes.len().min(most).min(allowed);
@@ -85,31 +87,34 @@ impl Pipe {
         let bytes: Vec<u8> = piece.bytes.drain(..count).collect();
         if piece.bytes.is_empty() {
             self.pieces.pop_front();
+            self.left -= 1;
         }
+        self.queued -= count;
         self.carried += count as u64;
         Read::Bytes(bytes)
     }
 
     /// Lets those leave whose time has come.
     pub(super) fn settle(&mut self, now: Instant) {
-        for piece in self.pieces.iter_mut().filter(|p| p.leaves <= now) {
-            piece.has_left = true;
+        while let Some(piece) = self.pieces.get(self.left).filter(|p| p.leaves <= now) {
+            self.waiting -= piece.bytes.len();
+            self.left += 1;
         }
     }
 
     /// Bytes that did not leave yet.
-    pub(super) fn waiting(&self) -> usize {
-        self.pieces.iter().filter(|p| !p.has_left).map(|p| p.bytes.len()).sum()
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
     }
 
     /// Bytes that did not come out at the far end.
-    pub(super) fn queued(&self) -> usize {
-        self.pieces.iter().map(|p| p.bytes.len()).sum()
+    pub(super) const fn queued(&self) -> usize {
+        self.queued
     }
 
     /// When something leaves or arrives next.
     pub(super) fn next(&self) -> Option<Instant> {
-        let leaving = self.pieces.iter().find(|p| !p.has_left).map(|p| p.leaves);
+        let leaving = self.pieces.get(self.left).map(|p| p.leaves);
         let arriving = self.pieces.front().map(|p| p.arrives.max(p.leaves));
         leaving.into_iter().chain(arriving).min()
     }
@@ -133,6 +138,7 @@ impl Pipe {
     /// Loses what is on its way and all that follows.
     pub(super) fn lose(&mut self) {
         self.pieces.clear();
+        (self.left, self.waiting, self.queued) = (0, 0, 0);
         self.deaf = true;
     }
 

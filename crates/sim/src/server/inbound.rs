@@ -126,9 +126,8 @@ impl Server {
         }
         let session_present = self.sessions.contains_key(&id);
         let session = self.sessions.entry(id.clone()).or_default();
-        session.connection = Some(connection);
         session.ends_with_connection = hello.clean_start;
-        let expected = session.live.iter().map(|m| m.id).collect();
+        let expected = session.begin(connection);
         if let Some(c) = self.connections.get_mut(&connection) {
             c.client_id = id;
             c.stage = Stage::Accepted;

@@ -132,9 +132,11 @@ impl Server {
     /// The client has received `upto` bytes in all on this connection. From here on it may use identifiers again that
     /// were answered, and acknowledge what it received.
     pub fn delivered(&mut self, connection: ConnectionId, upto: u64) {
-        let Some(c) = self.connections.get_mut(&connection) else { return };
-        c.delivered(upto);
-        if let Some(session) = self.sessions.get_mut(&c.client_id) {
+        if let Some(c) = self.connections.get_mut(&connection) {
+            c.delivered(upto);
+        }
+        // Also of a connection that the server has ended: what it wrote before may still arrive.
+        for session in self.sessions.values_mut() {
             session.delivered(connection, upto);
         }
     }
@@ -170,7 +172,7 @@ impl Server {
     fn end(&mut self, now: Instant, connection: ConnectionId, delay: Duration) {
         let Some(c) = self.connections.remove(&connection) else { return };
         if let Some(session) = self.sessions.get_mut(&c.client_id).filter(|s| s.connection == Some(connection)) {
-            session.connection_lost();
+            session.connection = None;
             if session.ends_with_connection {
                 self.sessions.remove(&c.client_id);
             }
@@ -261,7 +263,7 @@ impl Server {
         self.late_wills.clear();
         self.connections.clear();
         for session in self.sessions.values_mut() {
-            session.connection_lost();
+            session.connection = None;
         }
         self.sessions.retain(|_, session| !session.ends_with_connection);
     }
@@ -305,6 +307,12 @@ impl Server {
     /// Takes the violations out: for a test of a client that is wrong on purpose.
     pub fn take_violations(&mut self) -> Vec<Violation> {
         core::mem::take(&mut self.violations)
+    }
+
+    /// Whether it runs: false between [`Server::kill`] and [`Server::start`].
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running
     }
 
     /// Whether the client of that name is connected and was accepted.

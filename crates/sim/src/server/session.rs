@@ -66,12 +66,14 @@ impl Session {
         self.live.retain(|m| m.connection != connection || m.acked_by.is_none_or(|end| end > upto));
     }
 
-    /// PUBACKs that did not arrive never will.
-    pub(super) fn connection_lost(&mut self) {
-        self.connection = None;
+    /// The client is on `connection` now: PUBACKs that did not arrive on an earlier one never will. What the client must
+    /// repeat first, in order.
+    pub(super) fn begin(&mut self, connection: ConnectionId) -> VecDeque<u16> {
+        self.connection = Some(connection);
         for message in &mut self.live {
             message.acked_by = None;
         }
+        self.live.iter().map(|m| m.id).collect()
     }
 }
 

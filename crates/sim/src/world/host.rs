@@ -1,6 +1,6 @@
 //! A machine with its driver and its application: the driver contract of `mqtt_device_core::Machine`, kept to the letter.
 
-use mqtt_device_core::{Attempt, Blocked, Failure, Instant, Machine, ProtocolError, Security, Storage};
+use mqtt_device_core::{Actions, Attempt, Blocked, Failure, Instant, Machine, ProtocolError, Security, Storage};
 
 use super::Net;
 use crate::app::App;
@@ -190,21 +190,23 @@ impl<M: Machine, A: App<M>> Host<M, A> {
 
     // ---------------------------------------------------------------- the driver
 
-    /// One turn of the driver; whether anything moved.
+    /// One turn of the driver; whether anything moved. The machine is polled once: what changes afterwards is progress,
+    /// and makes another turn.
     pub(super) fn turn(&mut self, now: Instant, net: &mut Net) -> Result<bool, String> {
         let mut progress = self.wake_application(now)?;
-        progress |= self.obey(now, net)?;
+        let actions = self.machine.poll(now);
+        self.deadline = actions.deadline;
+        progress |= self.drain(now, actions.notify)?;
+        self.app.check(&self.machine)?;
+        progress |= self.obey(now, actions, net)?;
         let writes_first = !self.config.shuffles || self.rng.percent(50);
         if writes_first {
-            progress |= self.write(now)?;
+            progress |= self.write(now, actions.transmit)?;
         }
         progress |= self.read(now, net)?;
         if !writes_first {
-            progress |= self.write(now)?;
+            progress |= self.write(now, actions.transmit)?;
         }
-        progress |= self.drain(now)?;
-        self.app.check(&self.machine)?;
-        self.deadline = self.machine.poll(now).deadline;
         Ok(progress)
     }
 
@@ -241,8 +243,7 @@ impl<M: Machine, A: App<M>> Host<M, A> {
     }
 
     /// Connects and closes as the machine says.
-    fn obey(&mut self, now: Instant, net: &mut Net) -> Result<bool, String> {
-        let actions = self.machine.poll(now);
+    fn obey(&mut self, now: Instant, actions: Actions, net: &mut Net) -> Result<bool, String> {
         if actions.close {
             match &mut self.transport {
                 Transport::Down => return Err("the machine wants to close what is not open".into()),
@@ -297,10 +298,10 @@ impl<M: Machine, A: App<M>> Host<M, A> {
         }
     }
 
-    fn write(&mut self, now: Instant) -> Result<bool, String> {
+    fn write(&mut self, now: Instant, wanted: bool) -> Result<bool, String> {
         let Transport::Up { link, .. } = &mut self.transport else { return Ok(false) };
         let mut progress = false;
-        if self.taken == 0 && self.machine.poll(now).transmit {
+        if self.taken == 0 && wanted {
             let taken = self.machine.take_transmit(now, &self.source, &mut self.tx);
             let body = taken.body.as_ref().map_or(0, |body| body.as_ref().len());
             (self.head, self.taken) = (taken.len, taken.len + body);
@@ -409,8 +410,7 @@ impl<M: Machine, A: App<M>> Host<M, A> {
         Ok(used > 0)
     }
 
-    fn drain(&mut self, now: Instant) -> Result<bool, String> {
-        let promised = self.machine.poll(now).notify;
+    fn drain(&mut self, now: Instant, promised: bool) -> Result<bool, String> {
         let mut any = false;
         while let Some((key, outcome)) = self.machine.poll_outcome() {
             self.app.outcome(now, &mut self.machine, key, outcome);
