@@ -36,7 +36,7 @@ fn commands_are_run_once_and_answered<S: Subject>() -> Outcome {
     let mut recorder = broker.record(&["lua/#"])?;
     let device = S::start(broker.addr());
     device.log().wait("ready", 1);
-    for (id, payload) in [("one", json!({ "a": [1, 2, "ü"] })), ("two", json!(null)), ("three", json!("text"))] {
+    for (id, payload) in [("one", json!({ "a": [1, 2, "ü"] })), ("two", json!(false)), ("three", json!("text"))] {
         send(&broker, id, &payload)?;
         let expected = json!({ "commandId": id, "success": true, "data": payload });
         assert_eq!(answer(&mut recorder, id)?, expected);
