@@ -153,7 +153,7 @@ impl Gateway {
         self.responses.get(id).into_iter().flatten().map(|(_, body)| body.as_str()).collect()
     }
 
-    /// Whether every command that was sent is answered.
+    /// Whether every command that was sent is answered, with something else than `busy`.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.open.is_empty()
@@ -314,12 +314,16 @@ impl Gateway {
             (Some(Json::Bool(true)), None, _) | (Some(Json::Bool(false)), Some(_), None) => {}
             _ => return Err("success, data and error do not go together".into()),
         }
-        self.open.remove(id);
+        // `busy` says that it was not run and may be sent again: the answer proper is still to come.
+        let is_busy = |json: &Json| json.text("error").is_some_and(|error| error.starts_with("busy"));
         let all = self.responses.entry(id.into()).or_default();
-        let first = all.first().map(|(_, text)| text.clone());
         all.push((now, text.into()));
-        if first.is_some_and(|first| first != text) {
-            return Err("the response changed".into());
+        if !is_busy(json) {
+            self.open.remove(id);
+            let first = all.iter().find(|(_, other)| Json::parse(other.as_bytes()).is_ok_and(|json| !is_busy(&json)));
+            if first.is_some_and(|(_, first)| first != text) {
+                return Err("the response changed".into());
+            }
         }
         match self.foreign || self.commands.contains_key(id) {
             true => Ok(()),

@@ -62,6 +62,10 @@ impl<S: Storage> Machine for Client<S> {
         match self.state {
             State::Handshake { .. } | State::Online { .. } => {
                 let said_goodbye = self.session.said_goodbye();
+                if matches!(self.state, State::Handshake { .. }) {
+                    // The server may have made a new session, and its CONNACK that says so is lost.
+                    self.subscribed = false;
+                }
                 let reason = self.session.disconnected().unwrap_or(DisconnectReason::Transport);
                 if let Some(stop) = &mut self.stop {
                     stop.clean = said_goodbye;

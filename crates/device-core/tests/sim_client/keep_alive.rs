@@ -10,9 +10,11 @@ on_both_storages!(
     an_idle_client_stays_connected_and_pings_no_more_than_needed,
     inbound_traffic_does_not_postpone_the_ping,
     outbound_traffic_does_not_postpone_the_pong_deadline,
+    inbound_traffic_does_not_postpone_the_pong_deadline,
     a_late_pong_in_time_is_enough,
     a_pong_that_arrived_is_read_before_the_link_is_given_up,
     a_link_that_takes_no_bytes_is_dead,
+    a_driver_that_is_always_late_notices_a_dead_link,
     a_slow_link_is_not_dead,
     nothing_of_the_ping_survives_the_connection,
     without_keep_alive_nobody_pings,
@@ -54,6 +56,22 @@ fn outbound_traffic_does_not_postpone_the_pong_deadline<S: Storage>(storage: fn(
     let (at, reason, _) = ends(&world, 0)[0];
     assert_eq!(reason, DisconnectReason::KeepAliveTimeout);
     assert!(at.since(began) <= secs(70), "after {}", at.since(began));
+    world.assert_clean();
+}
+
+/// Trap 11: the pong deadline is cleared by PINGRESP alone.
+fn inbound_traffic_does_not_postpone_the_pong_deadline<S: Storage>(storage: fn() -> S) {
+    let mut world = Setup::new().ready(storage());
+    world.net.server.faults.ignore_pings = true;
+    let began = world.now();
+    while ends(&world, 0).is_empty() {
+        send(&mut world, QoS::AtMostOnce, "in/x", "chatter");
+        world.run_for(SECOND);
+        assert!(world.now().since(began) < secs(120), "not noticed");
+    }
+    let (at, reason, _) = ends(&world, 0)[0];
+    assert_eq!(reason, DisconnectReason::KeepAliveTimeout);
+    assert!(at.since(began) <= secs(66), "after {}", at.since(began));
     world.assert_clean();
 }
 
@@ -99,6 +117,20 @@ fn a_link_that_takes_no_bytes_is_dead<S: Storage>(storage: fn() -> S) {
     assert_eq!(reason, DisconnectReason::KeepAliveTimeout);
     assert!(at.since(began) <= secs(65), "after {}", at.since(began));
     world.run_until("all acknowledged on the next link", secs(60), |w| w.app().ledger.open() == 0);
+    world.assert_clean();
+}
+
+/// A timer that comes three seconds late each time, as on a coarse clock, does not put the end off for ever.
+fn a_driver_that_is_always_late_notices_a_dead_link<S: Storage>(storage: fn() -> S) {
+    let mut world = Setup::new().ready(storage());
+    world.net.server.faults.ignore_pings = true;
+    let began = world.now();
+    while ends(&world, 0).is_empty() {
+        world.sleep(secs(3));
+        world.settle();
+        assert!(world.now().since(began) < secs(120), "not noticed");
+    }
+    assert_eq!(ends(&world, 0)[0].1, DisconnectReason::KeepAliveTimeout);
     world.assert_clean();
 }
 

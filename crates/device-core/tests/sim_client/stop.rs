@@ -10,6 +10,7 @@ on_both_storages!(
     what_was_accepted_leaves_before_the_goodbye,
     the_goodbye_is_flushed_before_the_transport_is_closed,
     a_silent_server_does_not_hold_the_end_up,
+    a_peer_that_stops_reading_does_not_hold_the_end_up,
     a_client_that_is_away_stops_at_once,
     a_client_that_is_connecting_stops,
     a_stopped_client_accepts_nothing_and_does_not_return,
@@ -86,6 +87,25 @@ fn a_silent_server_does_not_hold_the_end_up<S: Storage>(storage: fn() -> S) {
     assert!(world.now().since(began) <= secs(3));
     assert_eq!(outcome(&world, key), Some(Outcome::Dropped(DropReason::Stopped)));
     world.assert_clean();
+}
+
+/// The goodbye is half written, or waits behind what is.
+fn a_peer_that_stops_reading_does_not_hold_the_end_up<S: Storage>(storage: fn() -> S) {
+    for (len, delay) in [(0, 0), (500, 0), (0, 1000), (500, 1000)] {
+        let mut setup = with_will();
+        setup.host.link = LinkConfig { capacity: 50, ..LinkConfig::perfect() };
+        let mut world = setup.ready(storage());
+        world.host_mut().stall(mqtt_device_sim::link::FOREVER);
+        if len > 0 {
+            publish(&mut world, "out", &"x".repeat(len));
+        }
+        world.run_for(ms(delay));
+        stop(&mut world, 3);
+        let began = world.now();
+        assert!(!stopped(&mut world, 4), "not clean");
+        assert!(world.now().since(began) <= secs(3));
+        world.assert_clean();
+    }
 }
 
 fn a_client_that_is_away_stops_at_once<S: Storage>(storage: fn() -> S) {

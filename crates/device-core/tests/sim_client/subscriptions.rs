@@ -15,6 +15,8 @@ on_both_storages!(
     an_unsubscription_ends_it,
     messages_that_come_before_the_subscription_is_confirmed_are_handed_over,
     readiness_needs_every_answer,
+    declarations_that_change_are_asked_for_again,
+    a_lost_session_is_noticed_though_the_answer_that_says_so_is_lost,
 );
 
 fn subscribes<S: Storage>(world: &ClientWorld<S>) -> usize {
@@ -168,4 +170,50 @@ fn readiness_needs_every_answer<S: Storage>(storage: fn() -> S) {
     }
     assert!(world.host().machine.is_ready());
     world.assert_clean();
+}
+
+/// While the answers to the first round are on their way: none of them counts for the second.
+fn declarations_that_change_are_asked_for_again<S: Storage>(storage: fn() -> S) {
+    for answered in [true, false] {
+        let mut setup = Setup::new();
+        setup.server.checks_resubscription = false;
+        setup.host.link.delay = 10..=10;
+        let mut world = setup.build(storage());
+        world.run_until("CONNACK", SECOND, |w| w.host().machine.is_connected());
+        if answered {
+            until_ready(&mut world, 1);
+        }
+        world.net.server.faults.refuse_filters.insert("in/no".into());
+        let source = mqtt_device_sim::app::ClientSource::new(ID, &["in/no", "in/yes"]);
+        world.host_mut().set_source(Box::new(source));
+        world.call(|_, client, _| client.subscriptions_changed());
+        world.run_for(SECOND);
+        let refused = Notice::SubscriptionRefused { index: 0, reason: ReasonCode::UNSPECIFIED_ERROR };
+        assert_eq!(world.app().count(|n| *n == refused), 1, "the first round answered: {answered}");
+        assert!(!world.host().machine.is_ready());
+        assert!(world.net.server.subscriptions(ID).contains(&"in/yes".into()));
+        world.assert_clean();
+    }
+}
+
+/// Trap 20: the server lost the session and says so, and that CONNACK is lost on its way; the next one tells of a session
+/// that is new and empty.
+fn a_lost_session_is_noticed_though_the_answer_that_says_so_is_lost<S: Storage>(storage: fn() -> S) {
+    for bytes in 0..=4 {
+        let mut setup = Setup::new();
+        setup.server.checks_resubscription = false;
+        let mut world = setup.ready(storage());
+        world.run_for(secs(40));
+        let now = world.now();
+        world.net.server.kill(now);
+        world.net.server.start(now, mqtt_device_sim::server::Memory::Lost);
+        let received = world.host().received();
+        world.host_mut().cut_after_received(received + bytes);
+        world.run_for(secs(30));
+        world.check(world.host().machine.is_ready(), "it is back");
+        send(&mut world, QoS::AtLeastOnce, "in/x", "anybody there?");
+        world.run_for(SECOND);
+        world.check(world.app().texts() == ["anybody there?"], "it hears");
+        world.assert_clean();
+    }
 }

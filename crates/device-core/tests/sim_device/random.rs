@@ -1,6 +1,6 @@
 //! Many seeds: a rough link that is cut at random, a gateway that repeats itself, a broker that is killed.
 
-use mqtt_device_core::{Duration, Instant};
+use mqtt_device_core::{Duration, Instant, Machine};
 use mqtt_device_sim::app::{Call, Reply};
 use mqtt_device_sim::clock::Clock;
 use mqtt_device_sim::link::LinkConfig;
@@ -74,6 +74,10 @@ fn over_random_runs_each_command_runs_once_and_is_answered<K: Kit>() {
         world.check(world.app().runs().values().all(|&n| n == 1), "each ran once");
         world.run_for(secs(100));
         world.check(gateway(&world).is_online(), "it is online");
+        world.call(|now, device, _| device.stop(now, secs(60)));
+        world.run_until("stopped", secs(61), |w| w.host().machine.is_stopped());
+        world.run_for(secs(5));
+        world.check(!gateway(&world).is_online(), "it said that it is offline");
         world.assert_clean();
     }
 }

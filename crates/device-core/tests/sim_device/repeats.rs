@@ -17,6 +17,9 @@ on_both_storages!(
     commands_wait_at_the_server_while_the_device_is_away,
     a_server_that_was_killed_delivers_again_and_nothing_runs_twice,
     what_is_confirmed_makes_room_for_new_commands,
+    a_server_that_repeats_itself_on_one_connection_changes_nothing,
+    answers_to_repeats_do_not_push_out_first_answers,
+    a_full_table_forgets_nothing_that_may_come_again,
 );
 
 fn a_repeat_while_it_runs_is_not_run<K: Kit>() {
@@ -192,5 +195,79 @@ fn what_is_confirmed_makes_room_for_new_commands<K: Kit>() {
     assert_eq!((world.app().runs().len(), gateway(&world).responses().len()), (1000, 1000));
     assert!(gateway(&world).responses().values().all(|r| r.len() == 1 && r[0].1.contains("\"success\":true")));
     assert_eq!(world.app().count(|n| matches!(n, Notice::CommandBusy { .. } | Notice::CommandDropped { .. })), 0);
+    world.assert_clean();
+}
+
+/// Some servers send again by a timer what is not acknowledged, though MQTT 3.1.1 allows it after a reconnect alone.
+fn a_server_that_repeats_itself_on_one_connection_changes_nothing<K: Kit>() {
+    let mut world = Setup::new().on_command(|_| Reply::ok("1").after(secs(3))).ready::<K>();
+    for n in 0..100 {
+        let id = command(&mut world, "slow", "");
+        for _ in 0..2 {
+            world.run_for(SECOND);
+            let now = world.now();
+            world.net.server.repeat_in_flight(now, ID);
+        }
+        world.run_for(secs(5));
+        assert_eq!((world.app().runs().len(), gateway(&world).responses_to(&id).is_empty()), (n + 1, false));
+    }
+    assert!(world.app().runs().values().all(|&n| n == 1));
+    assert_eq!(world.net.server.unfinished_to(ID), (0, 0));
+    assert_eq!(world.app().count(|n| matches!(n, Notice::CommandBusy { .. } | Notice::CommandDropped { .. })), 0);
+    world.assert_clean();
+}
+
+/// The server is slow to take responses, the gateway impatient: repeats of what is done must not use up the room for
+/// what runs.
+fn answers_to_repeats_do_not_push_out_first_answers<K: Kit>() {
+    let after = |name: &str| if name == "slow" { secs(20) } else { ms(0) };
+    let mut world = Setup::new().on_command(move |call| Reply::ok("1").after(after(&call.name))).ready::<K>();
+    let done = command(&mut world, "echo", "");
+    world.run_for(SECOND);
+    let slow: Vec<_> = (0..8).map(|_| command(&mut world, "slow", "")).collect();
+    world.run_for(secs(6));
+    world.net.server.faults.withhold_acks = true;
+    for _ in 0..60 {
+        resend(&mut world, &done);
+        world.run_for(ms(100));
+    }
+    world.run_for(secs(20));
+    world.net.server.faults.withhold_acks = false;
+    let now = world.now();
+    world.net.server.release_acks(now, ID, mqtt_device_sim::server::Order::Received);
+    world.run_for(secs(5));
+    assert!(slow.iter().all(|id| gateway(&world).responses_to(id).len() == 1), "every first answer came");
+    assert!(world.app().runs().values().all(|&n| n == 1));
+    assert_eq!(world.net.server.unfinished_to(ID), (0, 0));
+    world.assert_clean();
+}
+
+/// Twenty commands are answered, and the answers acknowledged; their own acknowledgements, which waited behind a slow
+/// command, are written and lost. Sixty new commands want their places before the connection ends.
+fn a_full_table_forgets_nothing_that_may_come_again<K: Kit>() {
+    let after = |name: &str| if name == "slow" { secs(20) } else { ms(0) };
+    let mut setup = Setup::new().on_command(move |call| Reply::ok("1").after(after(&call.name)));
+    setup.server.window = 100;
+    let mut world = setup.ready::<K>();
+    world.run_for(secs(40));
+    command(&mut world, "slow", "");
+    let pinned: Vec<_> = (0..10).map(|_| command(&mut world, "echo", "")).collect();
+    world.run_for(ms(4_900));
+    assert!(pinned.iter().all(|id| gateway(&world).responses_to(id).len() == 1));
+    assert_eq!(world.net.server.unfinished_to(ID).0, 11, "none is acknowledged");
+    world.net.server.faults.loses_input = true;
+    world.run_for(ms(200));
+    for _ in 0..60 {
+        command(&mut world, "echo", "");
+    }
+    world.run_for(SECOND);
+    world.net.server.faults.loses_input = false;
+    world.cut();
+    world.run_until("back", secs(5), |w| w.host().machine.is_ready());
+    world.run_for(secs(60));
+    assert!(world.app().runs().values().all(|&n| n == 1), "{:?}", world.app().runs());
+    assert!(pinned.iter().all(|id| told(&world).contains(&Told::Repeated(id.clone(), false))));
+    assert_eq!(world.net.server.unfinished_to(ID), (0, 0));
+    world.tolerates = vec![mqtt_device_sim::server::Rule::PingTooOften];
     world.assert_clean();
 }

@@ -14,6 +14,9 @@ on_both_storages!(
     a_command_that_comes_too_late_waits_for_the_next_life,
     triggers_that_wait_leave_first,
     a_silent_server_does_not_hold_the_end_up,
+    a_backlog_at_the_server_does_not_hold_the_end_up,
+    what_is_due_while_it_stops_does_not_make_it_spin,
+    a_peer_that_stops_reading_does_not_hold_the_end_up,
     a_device_that_is_away_stops,
     a_stopping_device_takes_no_triggers,
 );
@@ -136,6 +139,58 @@ fn a_silent_server_does_not_hold_the_end_up<K: Kit>() {
     let began = world.now();
     assert!(!stopped::<K>(&mut world, 5), "not clean");
     assert_eq!(world.now().since(began), secs(4));
+    world.assert_clean();
+}
+
+/// Commands that are neither run nor acknowledged fill every place there is; the PUBACK of `offline` comes behind them.
+fn a_backlog_at_the_server_does_not_hold_the_end_up<K: Kit>() {
+    let mut world = Setup::new().on_command(|_| Reply::ok("1").after(secs(2))).ready::<K>();
+    for _ in 0..10 {
+        command(&mut world, "slow", "");
+    }
+    world.run_for(SECOND);
+    stop::<K>(&mut world, 20);
+    for _ in 0..40 {
+        command(&mut world, "slow", "");
+    }
+    let running = world.app().runs().len();
+    assert!(stopped::<K>(&mut world, 21), "clean");
+    assert_eq!(world.app().runs().len(), running, "nothing new was begun");
+    world.run_for(SECOND);
+    assert!(!has_will::<K>(&world) && !gateway(&world).is_online());
+    assert_eq!(gateway(&world).responses().len(), running, "what ran is answered");
+    let (in_flight, queued) = world.net.server.unfinished_to(ID);
+    assert_eq!(in_flight + queued, 50 - running, "the others wait for the next life");
+    world.assert_clean();
+}
+
+/// Heartbeats, the second `online` and timeouts of triggers come due while the last command runs.
+fn what_is_due_while_it_stops_does_not_make_it_spin<K: Kit>() {
+    let mut setup = Setup::new().on_command(|_| Reply::ok("1").after(secs(150)));
+    setup.habits.trigger_acks = false;
+    let mut world = setup.ready::<K>();
+    world.run_for(secs(20));
+    trigger(&mut world, "door", "");
+    let id = command(&mut world, "slow", "");
+    world.run_for(SECOND);
+    stop::<K>(&mut world, 400);
+    assert!(stopped::<K>(&mut world, 401), "clean");
+    assert_eq!(gateway(&world).responses_to(&id).len(), 1);
+    world.assert_clean();
+}
+
+fn a_peer_that_stops_reading_does_not_hold_the_end_up<K: Kit>() {
+    let mut setup = Setup::new();
+    setup.host.link = LinkConfig { capacity: 50, ..LinkConfig::perfect() };
+    let mut world = setup.ready::<K>();
+    world.run_for(SECOND);
+    world.host_mut().stall(mqtt_device_sim::link::FOREVER);
+    trigger(&mut world, "door", &format!("\"{}\"", "x".repeat(100)));
+    world.run_for(SECOND);
+    stop::<K>(&mut world, 6);
+    let began = world.now();
+    assert!(!stopped::<K>(&mut world, 7), "not clean");
+    assert!(world.now().since(began) <= secs(6));
     world.assert_clean();
 }
 

@@ -16,6 +16,7 @@ on_both_storages!(
     of_too_many_triggers_the_oldest_go,
     old_triggers_expire,
     an_acknowledgement_that_waits_at_the_server_is_in_time,
+    an_acknowledgement_cannot_be_of_a_trigger_that_never_left,
     a_trigger_that_cannot_be_sent_is_refused_at_once,
     results_and_refusals_are_told,
     commands_do_not_wait_for_triggers,
@@ -171,6 +172,17 @@ fn an_acknowledgement_that_waits_at_the_server_is_in_time<K: Kit>() {
     world.run_for(secs(3600));
     back::<K>(&mut world);
     assert_eq!((acks::<K>(&world), timeouts::<K>(&world)), (vec![(Some(key), true)], vec![]));
+    world.assert_clean();
+}
+
+/// An old acknowledgement waits at the server, and a new trigger on this side: they have nothing to do with each other.
+fn an_acknowledgement_cannot_be_of_a_trigger_that_never_left<K: Kit>() {
+    let mut world = away::<K>(Setup::new());
+    raw(&mut world, "trigger_ack", br#"{"triggerId":"old","received":true}"#);
+    let key = trigger(&mut world, "door", "");
+    back::<K>(&mut world);
+    assert_eq!(acks::<K>(&world), [(None, true), (Some(key), true)]);
+    assert!(timeouts::<K>(&world).is_empty());
     world.assert_clean();
 }
 

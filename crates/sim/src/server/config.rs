@@ -54,6 +54,8 @@ impl Default for ServerConfig {
 pub struct Faults {
     /// PINGREQ is not answered.
     pub ignore_pings: bool,
+    /// What comes is lost on its way. Only the end of the connection may follow.
+    pub loses_input: bool,
     /// CONNECT is not answered.
     pub ignore_connects: bool,
     /// SUBSCRIBE is not answered.

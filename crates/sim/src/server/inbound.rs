@@ -15,7 +15,8 @@ use crate::trace::Way;
 impl Server {
     /// Takes what came on a connection, in pieces of any length.
     pub fn receive(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
-        if let Some(c) = self.connections.get_mut(&connection).filter(|c| c.stage != Stage::Closing) {
+        let heard = !self.faults.loses_input;
+        if let Some(c) = self.connections.get_mut(&connection).filter(|c| heard && c.stage != Stage::Closing) {
             c.input.extend_from_slice(bytes);
             while let Some(frame) = self.next_frame(now, connection) {
                 self.handle_frame(now, connection, &frame);

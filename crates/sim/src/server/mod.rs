@@ -268,8 +268,11 @@ impl Server {
         self.sessions.retain(|_, session| !session.ends_with_connection);
     }
 
-    /// Runs again after [`Server::kill`].
+    /// Runs again after [`Server::kill`]; nothing happens when it runs.
     pub fn start(&mut self, now: Instant, memory: Memory) {
+        if self.running {
+            return;
+        }
         self.trace.line(now, Way::Note, format!("the server runs again, memory {memory:?}"));
         self.running = true;
         if memory == Memory::Lost {

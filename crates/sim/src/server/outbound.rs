@@ -24,6 +24,20 @@ impl Server {
         }
     }
 
+    /// Sends what is not acknowledged once more on the same connection, as some servers do by a timer.
+    pub fn repeat_in_flight(&mut self, now: Instant, client_id: &str) {
+        let Some(connection) = self.connection_of(client_id) else { return };
+        let Some(session) = self.sessions.get(client_id) else { return };
+        for again in session.in_flight.clone() {
+            let sent = self.connections.get(&connection).map_or(0, |c| c.sent.len());
+            self.send_message(now, connection, Some(again.id), true, &again.message);
+            if let Some(c) = self.connections.get_mut(&connection) {
+                // One PUBACK answers both.
+                c.sent.truncate(sent);
+            }
+        }
+    }
+
     /// Writes a packet; the position of the stream at which it ends.
     pub(super) fn send(&mut self, now: Instant, connection: ConnectionId, packet: &Packet<'_>) -> u64 {
         let Some(c) = self.connections.get_mut(&connection) else { return 0 };

@@ -70,7 +70,8 @@ impl Session {
     /// repeat first, in order.
     pub(super) fn begin(&mut self, connection: ConnectionId) -> VecDeque<u16> {
         self.connection = Some(connection);
-        for message in &mut self.live {
+        // A CONNECT may have been on its way for longer than a later one: that one's connection is the client's.
+        for message in self.live.iter_mut().filter(|m| m.connection < connection) {
             message.acked_by = None;
         }
         self.live.iter().map(|m| m.id).collect()
