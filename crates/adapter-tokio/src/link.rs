@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::pin::Pin;
+use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
@@ -76,12 +77,20 @@ impl Connector for Tcp {
     }
 }
 
-/// Each address of the name in turn, until one answers. The machine's deadline spans all of it.
+/// How long one of several addresses may take to answer.
+const ONE_OF_SEVERAL: Duration = Duration::from_secs(5);
+
+/// Each address of the name in turn, until one answers. The machine's deadline spans all of it, so an address that does
+/// not answer at all must not use it up.
 async fn tcp(server: &Server) -> Result<Link, ConnectError> {
     let dns = |e| ConnectError::new(Failure::Dns, e);
+    let addresses: Vec<_> = lookup_host((server.host(), server.port())).await.map_err(dns)?.collect();
     let mut last = None;
-    for address in lookup_host((server.host(), server.port())).await.map_err(dns)? {
-        match TcpStream::connect(address).await {
+    for (n, &address) in addresses.iter().enumerate() {
+        let is_last = n + 1 == addresses.len();
+        let limit = if is_last { Duration::MAX } else { ONE_OF_SEVERAL };
+        let attempt = tokio::time::timeout(limit, TcpStream::connect(address)).await;
+        match attempt.unwrap_or_else(|late| Err(late.into())) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 let security = if address.ip().is_loopback() { Security::Local } else { Security::Plain };

@@ -120,3 +120,37 @@ impl fmt::Display for UrlError {
 }
 
 impl core::error::Error for UrlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_hosts_and_ports() {
+        for (text, url) in [
+            ("mqtt://broker.example", "mqtt://broker.example:1883"),
+            ("tcp://broker.example:8080/", "mqtt://broker.example:8080"),
+            ("localhost", "mqtt://localhost:1883"),
+            ("127.0.0.1:7", "mqtt://127.0.0.1:7"),
+            ("mqtt://[::1]", "mqtt://[::1]:1883"),
+            ("[fe80::1]:1884", "mqtt://[fe80::1]:1884"),
+        ] {
+            assert_eq!(Server::parse(text).unwrap().to_string(), url, "{text}");
+        }
+        assert_eq!(Server::parse("mqtt://[::1]").unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn refuses_with_a_reason() {
+        let not_built = |scheme: &str| UrlError::SchemeNotBuilt { scheme: scheme.into() };
+        assert_eq!(Server::parse("lua"), Err(not_built("wss")));
+        assert_eq!(Server::parse("lua-mqtts"), Err(not_built("mqtts")));
+        assert_eq!(Server::parse("ws://x/mqtt"), Err(not_built("ws")));
+        assert_eq!(Server::parse("http://x"), Err(UrlError::UnknownScheme { scheme: "http".into() }));
+        assert_eq!(Server::parse("mqtt://user@x"), Err(UrlError::Credentials));
+        assert_eq!(Server::parse("user:secret@x"), Err(UrlError::Credentials));
+        for text in ["", "mqtt://", "mqtt://x:99999", "mqtt://x/path", "mqtt://x?q", "mqtt://x#f", "mqtt://a b"] {
+            assert!(matches!(Server::parse(text), Err(UrlError::Malformed { .. })), "{text}");
+        }
+    }
+}

@@ -175,11 +175,14 @@ async fn every_way_to_fail_is_an_answer() {
         ("panic_early", Value::Null, "The handler of panic_early panicked"),
         ("sleep", Value::Null, "The command sleep took too long"),
         ("parse", json!(300), "Invalid payload: invalid value: integer `300`, expected u8"),
+        ("huge", json!("HUGE"), "Invalid payload: number out of range at line 1 column 5"),
         ("dance", Value::Null, "Unknown command: dance"),
     ];
     for (n, (name, payload, error)) in calls.into_iter().enumerate() {
         let id = format!("c-{n}");
-        call(&mut peer, 1, &json!({ "commandId": id, "command": name, "payload": payload })).await;
+        let command = json!({ "commandId": id, "command": name, "payload": payload }).to_string();
+        let command = command.replace("\"HUGE\"", "1e999");
+        peer.message(&format!("{TOPIC}/command"), command.as_bytes(), 1).await;
         assert_eq!(response(&mut peer).await, failing(&id, error));
     }
 }

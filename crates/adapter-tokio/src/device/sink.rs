@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::command::Handlers;
-use super::{Command, CommandCall, DeviceEvent, Machine, TriggerAck};
+use super::{Command, CommandCall, CommandError, DeviceEvent, Machine, TriggerAck};
 use crate::completions::{Completions, Ending};
 use crate::driver::{Frame, Sink};
 use crate::queue::Fanout;
@@ -65,25 +65,25 @@ fn text(s: JsonStr<'_>) -> String {
     s.chars().collect()
 }
 
-fn json(bytes: &[u8]) -> Value {
-    // The machine has checked it; a number beyond what `Value` holds is the one thing that may fail here.
-    serde_json::from_slice(bytes).unwrap_or_default()
-}
-
 impl DeviceSink {
     fn command(&mut self, command: &CoreCommand<'_>) {
         while self.tasks.try_join_next().is_some() {}
         let (id, name) = (command.id.as_str().to_owned(), text(command.name));
-        let payload = command.payload.map(json).unwrap_or_default();
+        let payload = command.payload.map_or(Ok(Value::Null), serde_json::from_slice);
         tracing::info!(id, name, dup = command.dup, "command");
         self.events.send(&DeviceEvent::CommandReceived { id: id.clone(), name: name.clone() });
         let started = Instant::now();
         let deadline = started + self.handlers.timeout(&name, command.timeout.map(Into::into));
-        let call = CommandCall { id: id.clone(), name: name.clone(), payload, deadline };
         let (handle, token) = (self.handle.clone(), command.token);
         let (handlers, events) = (Arc::clone(&self.handlers), Arc::clone(&self.events));
         let run = async move {
-            let answer = handlers.run(call).await;
+            let answer = match payload {
+                Ok(payload) => {
+                    handlers.run(CommandCall { id: id.clone(), name: name.clone(), payload, deadline }).await
+                }
+                // JSON, as the machine has checked, and yet more than a `Value` holds: a number without bounds.
+                Err(e) => Err(CommandError::new(format_args!("Invalid payload: {e}"))),
+            };
             let error = respond(&handle, token, answer.map_err(|e| e.to_string()));
             let took = started.elapsed();
             tracing::info!(id, name, error, ?took, "answered");
@@ -127,7 +127,11 @@ impl DeviceSink {
                 DeviceEvent::TriggerAck { key, ack }
             }
             CoreEvent::TriggerResult { name, result } => {
-                let (name, result) = (text(name), json(result));
+                let name = text(name);
+                let result = match serde_json::from_slice(result) {
+                    Ok(result) => result,
+                    Err(e) => return Some(DeviceEvent::Error { message: format!("the result of {name}: {e}") }),
+                };
                 self.trigger_result(name.clone(), &result);
                 DeviceEvent::TriggerResult { name, result }
             }
