@@ -58,7 +58,7 @@ impl Driver<'_> {
     /// waits as long as it says. Tells `sink` every [`Fact`].
     ///
     /// Returns `Ok` after [`Shared::stop`]. The future may be dropped at any time; the connection is lost with it, and
-    /// a later call of `serve` goes on with a new one.
+    /// a later call of `serve`, of this driver or of another, goes on with a new one.
     ///
     /// # Errors
     /// A buffer is too small for this machine, or the machine was in use. Nothing that the network does is an error.
@@ -77,7 +77,11 @@ impl Driver<'_> {
         F: FnMut(Fact<M::Event<'_>>),
     {
         let sink = RefCell::new(sink);
-        self.disconnected(shared)?; // an earlier call was dropped, and its connection with it
+        // Whatever connection the machine believes in went with an earlier call that was dropped, or with its driver.
+        self.disconnected(shared)?;
+        if shared.act(&sink)?.connect.is_none() {
+            self.lost(shared)?;
+        }
         loop {
             let actions = shared.act(&sink)?;
             if shared.is_stopped() {

@@ -238,8 +238,7 @@ impl Receive<'_> {
             self.filled = self.filled.saturating_sub(used);
         }
         if used > 0 || blocked {
-            shared.bell().ring_for(Loop::Timer);
-            shared.bell().ring_for(Loop::Writer);
+            shared.bell().ring_for(Loop::Timer); // which rings for the writer, if there is something to write
         }
         Ok(blocked)
     }

@@ -157,6 +157,43 @@ fn comes_back_after_a_cut_and_loses_nothing() {
 }
 
 #[test]
+fn half_a_packet_is_forgotten_with_its_connection() {
+    let (net, log) = (net(), Log::default());
+    let shared = Shared::new(client(), &net);
+    run(&net, &shared, &log, async {
+        for round in 1..=3 {
+            net.until(|| log.ready() == round).await;
+            // A PUBLISH of which most never comes.
+            net.server(|server, now| server.inject(now, "me", b"\x30\x3C\x00\x05to/me and the first half"));
+            net.sleep(Duration::from_secs(1)).await;
+            net.server(|server, now| server.kick(now, "me"));
+        }
+        net.until(|| log.ready() == 4).await;
+        net.server(|server, now| server.publish(now, ApplicationMessage::new("to/me", b"whole", QoS::AtLeastOnce)));
+        net.until(|| log.messages().len() == 1).await;
+        stop(&shared);
+    });
+    assert_eq!(log.messages(), ["whole"]);
+    assert_eq!(log.ends()[..3], [DisconnectReason::Transport; 3], "and the next begins clean");
+    assert_eq!(net.attempts().len(), 4);
+}
+
+#[test]
+fn a_connection_after_a_breach_of_the_protocol_is_heard_again() {
+    let (net, log) = (net(), Log::default());
+    let shared = Shared::new(client(), &net);
+    run(&net, &shared, &log, async {
+        net.until(|| log.ready() == 1).await;
+        net.server(|server, now| server.inject(now, "me", &[0xF0, 0x00]));
+        net.until(|| log.ready() == 2).await;
+        net.server(|server, now| server.publish(now, ApplicationMessage::new("to/me", b"heard", QoS::AtLeastOnce)));
+        net.until(|| log.messages().len() == 1).await;
+        stop(&shared);
+    });
+    assert!(matches!(log.ends()[0], DisconnectReason::Protocol(_)), "{:?}", log.ends());
+}
+
+#[test]
 fn credentials_stay_here_on_a_plain_transport() {
     let (net, log) = (net(), Log::default());
     net.secured(Security::Plain);

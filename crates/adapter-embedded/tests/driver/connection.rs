@@ -1,7 +1,7 @@
 //! One connection under `Driver::run`: how it ends, and what goes on meanwhile.
 
 use crate::support::log::{Entry, Log};
-use crate::support::net::{Net, NetReader};
+use crate::support::net::{Net, NetReader, NetWriter};
 use crate::support::{Me, RX, Small, TX, client, client_with};
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use mqtt_device_core::{
@@ -10,7 +10,8 @@ use mqtt_device_core::{
 use mqtt_device_embedded::{Busy, CallError, Driver, Error, Fact, SetupError, Shared};
 use mqtt_device_sim::link::LinkConfig;
 use mqtt_device_sim::packet::{ApplicationMessage, Seen};
-use mqtt_device_sim::server::ServerConfig;
+use mqtt_device_sim::server::{Order, ServerConfig};
+use std::cell::Cell;
 use std::future::Future;
 
 fn net() -> Net {
@@ -69,7 +70,7 @@ fn the_server_closes() {
 fn the_link_is_cut() {
     let (net, log) = (net(), Log::default());
     let shared = Shared::new(client(), &net);
-    let key = std::cell::Cell::new(None);
+    let key = Cell::new(None);
     let end = ready_then(&net, &shared, &log, || async {
         let accepted = shared.publish(&Publication::new("from/me", QoS::AtMostOnce), b"gone").unwrap();
         key.set(Some(accepted));
@@ -104,6 +105,137 @@ fn a_writer_that_takes_nothing_is_an_error_and_no_panic() {
     let end = net.block_on(drive(&net, &shared, &log, net.halves().0, Full));
     assert_eq!(end, Err(Error::WriteZero));
     assert_eq!(log.ends(), [DisconnectReason::Transport]);
+}
+
+/// A writer with a buffer: nothing leaves before it is flushed, and nothing is flushed while the gate is shut.
+struct Buffered<'n> {
+    link: NetWriter<'n>,
+    net: &'n Net,
+    gate: &'n Cell<bool>,
+    bytes: Vec<u8>,
+}
+
+impl<'n> Buffered<'n> {
+    fn new(net: &'n Net, gate: &'n Cell<bool>) -> Self {
+        Self { link: net.halves().1, net, gate, bytes: Vec::new() }
+    }
+}
+
+impl ErrorType for Buffered<'_> {
+    type Error = ErrorKind;
+}
+
+impl Write for Buffered<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        self.bytes.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), ErrorKind> {
+        self.net.until(|| self.gate.get()).await;
+        self.link.write_all(&core::mem::take(&mut self.bytes)).await?;
+        self.link.flush().await
+    }
+}
+
+#[test]
+fn a_message_is_sent_when_it_is_flushed_and_not_before() {
+    let (net, log, gate) = (net(), Log::default(), Cell::new(true));
+    let shared = Shared::new(client(), &net);
+    let script = async {
+        net.until(|| log.ready() == 1).await;
+        gate.set(false);
+        shared.publish(&Publication::new("from/me", QoS::AtMostOnce), b"at the gate").unwrap();
+        net.sleep(Duration::from_secs(5)).await;
+        assert_eq!(log.outcomes(), [], "it was written and not flushed");
+        gate.set(true);
+        net.until(|| log.outcomes().len() == 1).await;
+        shared.stop(Duration::from_secs(10)).unwrap();
+    };
+    let end = net.run(drive(&net, &shared, &log, net.halves().0, Buffered::new(&net, &gate)), script).0;
+    assert_eq!((end, log.outcomes()[0].1), (Ok(()), Outcome::Sent));
+}
+
+#[test]
+fn reading_waits_for_a_writer_that_lags_and_goes_on_after_it() {
+    let (net, log, gate) = (net(), Log::default(), Cell::new(true));
+    let shared = Shared::new(client(), &net);
+    let script = async {
+        net.until(|| log.ready() == 1).await;
+        gate.set(false);
+        let texts: Vec<_> = (0..40).map(|i| format!("message {i}")).collect();
+        net.server(|server, now| texts.iter().all(|text| server.publish(now, message(text))));
+        net.sleep(Duration::from_secs(5)).await;
+        // One batch of acknowledgements is in the writer; behind it the ring of eight is full.
+        assert!((8..20).contains(&log.messages().len()), "{} messages", log.messages().len());
+        gate.set(true);
+        net.until(|| log.messages().len() == 40).await;
+        assert_eq!(log.messages(), texts);
+        shared.stop(Duration::from_secs(10)).unwrap();
+    };
+    let end = net.run(drive(&net, &shared, &log, net.halves().0, Buffered::new(&net, &gate)), script).0;
+    assert_eq!(end, Ok(()));
+    net.block_on(net.sleep(Duration::from_secs(1))); // what was flushed arrives
+    net.server(|server, _| assert_eq!((server.violations(), server.unfinished_to("me")), (&[][..], (0, 0))));
+}
+
+/// A writer that, once the hole is open, swallows everything at once.
+struct BlackHole<'n> {
+    link: NetWriter<'n>,
+    open: &'n Cell<bool>,
+}
+
+impl ErrorType for BlackHole<'_> {
+    type Error = ErrorKind;
+}
+
+impl Write for BlackHole<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        if self.open.get() { Ok(bytes.len()) } else { self.link.write(bytes).await }
+    }
+
+    async fn flush(&mut self) -> Result<(), ErrorKind> {
+        if self.open.get() { Ok(()) } else { self.link.flush().await }
+    }
+}
+
+#[test]
+fn the_deadline_of_a_pong_counts_from_the_ping_though_nothing_moves_on_the_link() {
+    let (net, log, open) = (net(), Log::default(), Cell::new(false));
+    let shared = Shared::new(client_with(|config| config.keep_alive = 100), &net);
+    let mut begun = shared.now();
+    let script = async {
+        net.until(|| log.ready() == 1).await;
+        begun = shared.now();
+        open.set(true);
+    };
+    let writer = BlackHole { link: net.halves().1, open: &open };
+    let end = net.run(drive(&net, &shared, &log, net.halves().0, writer), script).0;
+    assert_eq!((end, log.ends()), (Ok(()), vec![DisconnectReason::KeepAliveTimeout]));
+    let took = shared.now().since(begun).as_millis();
+    assert!((95_000..=101_000).contains(&took), "ping after 90 s, 10 s for the pong: {took}");
+}
+
+#[test]
+fn facts_come_in_the_order_of_their_packets() {
+    let (net, log) = (Net::new(LinkConfig::perfect(), ServerConfig::default(), 3), Log::default());
+    let shared = Shared::new(client(), &net);
+    let end = ready_then(&net, &shared, &log, || async {
+        net.server(|server, _| server.faults.withhold_acks = true);
+        shared.publish(&Publication::new("from/me", QoS::AtLeastOnce), b"first").unwrap();
+        net.until(|| net.server(|server, _| server.published().len() == 1)).await;
+        net.server(|server, now| {
+            server.release_acks(now, "me", Order::Received);
+            server.publish(now, message("second"))
+        });
+        net.until(|| log.messages().len() == 1).await;
+        shared.stop(Duration::from_secs(10)).unwrap();
+    });
+    assert_eq!(end, Ok(()));
+    let all = log.all();
+    let outcome = all.iter().position(|entry| matches!(entry, Entry::Outcome(_, Outcome::Acked)));
+    let message = all.iter().position(|entry| matches!(entry, Entry::Message(_)));
+    assert!(outcome.is_some() && outcome < message, "{all:?}");
 }
 
 /// A transport whose answers break its contract: lengths beyond what was asked for.

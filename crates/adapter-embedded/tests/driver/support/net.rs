@@ -191,7 +191,8 @@ impl Net {
     /// Lets time pass until something can happen; whether there is such a time.
     pub(crate) fn advance(&self) -> bool {
         let state = self.state.borrow();
-        let link = state.link.as_ref().and_then(Link::next);
+        // What has arrived and is not read waits for the driver, not for time.
+        let link = state.link.as_ref().and_then(Link::next).filter(|at| *at > self.now.get());
         let gateway = state.gateway.as_ref().and_then(Gateway::deadline);
         let times = [self.alarm.get(), link, state.server.deadline(), gateway];
         let Some(next) = times.into_iter().flatten().min() else { return false };
