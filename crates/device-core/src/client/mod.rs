@@ -226,11 +226,16 @@ impl<S: Storage> Client<S> {
 
     /// The attempt is over before a connection stood.
     fn attempt_failed(&mut self, now: Instant, reason: DisconnectReason) {
+        self.next_server();
+        self.retry(now, reason, lane(reason));
+    }
+
+    /// No connection came about: the next server is tried.
+    fn next_server(&mut self) {
         let servers = self.session.config().servers.max(1);
         self.server = self.server.wrapping_add(1).checked_rem(servers).unwrap_or(0);
         // A server that is away explains short connections before it: this is no twin that pushes us out.
         self.short = 0;
-        self.retry(now, reason, lane(reason));
     }
 
     /// The transport of a connection is gone.
@@ -249,11 +254,7 @@ impl<S: Storage> Client<S> {
                     lane = Lane::Slow;
                 }
             }
-            None => {
-                let servers = self.session.config().servers.max(1);
-                self.server = self.server.wrapping_add(1).checked_rem(servers).unwrap_or(0);
-                self.short = 0;
-            }
+            None => self.next_server(),
         }
         self.retry(now, reason, lane);
     }
@@ -301,16 +302,13 @@ impl<S: Storage> Client<S> {
 
     pub(crate) fn begin_stop(&mut self, now: Instant, within: Duration, by_itself: bool) {
         let deadline = now + within;
+        let goodbye_at = now + Duration::from_millis(within.as_millis().saturating_mul(3) / 4);
         match &mut self.stop {
             Some(stop) => {
-                let goodbye_at = now + Duration::from_millis(within.as_millis().saturating_mul(3) / 4);
                 stop.deadline = stop.deadline.min(deadline);
                 stop.goodbye_at = stop.goodbye_at.min(goodbye_at);
             }
-            None => {
-                let goodbye_at = now + Duration::from_millis(within.as_millis().saturating_mul(3) / 4);
-                self.stop = Some(Stop { deadline, goodbye_at, by_itself, goodbye: false, clean: false });
-            }
+            None => self.stop = Some(Stop { deadline, goodbye_at, by_itself, goodbye: false, clean: false }),
         }
         self.session.wake();
     }

@@ -86,8 +86,12 @@ impl<S: Storage, D: Tables> Device<S, D> {
     pub(super) fn presence_ended(&mut self, now: Instant, kind: Kind, outcome: Outcome) {
         match (kind, outcome) {
             (Kind::Offline, Outcome::Acked | Outcome::Refused(_)) => self.stopping = Stopping::Goodbye,
-            (Kind::Heartbeat, Outcome::Sent) if self.presence.beat.is_some() => self.presence.beat = Some(Some(now)),
-            (Kind::Heartbeat, Outcome::Sent) => {}
+            (Kind::Heartbeat, Outcome::Sent) => {
+                // Unless it was answered before its flush was reported.
+                if let Some(flushed) = &mut self.presence.beat {
+                    *flushed = Some(now);
+                }
+            }
             (Kind::Heartbeat, _) => self.presence.beat = None,
             _ => {}
         }

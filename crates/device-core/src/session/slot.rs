@@ -49,7 +49,7 @@ pub(crate) enum Kind {
     Unsubscribe,
 }
 
-/// Where an operation stands. Every transition is made in `outbound.rs`, `transmit.rs` and `answers.rs`:
+/// Where an operation stands. Every transition is made in `outbound.rs`, `transmit.rs` and `inbound.rs`:
 ///
 /// | from | event | to |
 /// |---|---|---|

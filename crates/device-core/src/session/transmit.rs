@@ -162,56 +162,56 @@ impl Core {
                     Packet::PubAck(PubAck { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }),
                     out,
                 );
-                let n = if let Step::Wrote(n) = &step { *n } else { 0 };
-                self.after(step, |c| {
+                self.after(step, |c, end| {
                     let tag = c.ring.pop(p.inbound);
-                    c.written.push(tag, c.taken.saturating_add(n as u64));
+                    c.written.push(tag, end);
                 })
             }
             Due::Complete(packet_id) => {
                 let known = !version.has_properties();
                 let reason = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
                 let step = plain(Packet::PubComp(PubComp { packet_id, reason, properties: Properties::EMPTY }), out);
-                self.after(step, |c| c.owed_comp = None)
+                self.after(step, |c, _| c.owed_comp = None)
             }
             Due::Ping => {
                 let step = plain(Packet::PingReq, out);
-                let n = if let Step::Wrote(n) = &step { *n } else { 0 };
-                self.after(step, |c| c.ping = Ping::Taken { start: c.taken, end: c.taken.saturating_add(n as u64) })
+                self.after(step, |c, end| c.ping = Ping::Taken { start: c.taken, end })
             }
             Due::Disconnect => {
                 let step = plain(
                     Packet::Disconnect(Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }),
                     out,
                 );
-                let n = if let Step::Wrote(n) = &step { *n } else { 0 };
-                self.after(step, |c| {
+                self.after(step, |c, end| {
                     if let Some(closing) = &mut c.closing {
-                        closing.stage = Stage::Taken(c.taken.saturating_add(n as u64));
+                        closing.stage = Stage::Taken(end);
                     }
                 })
             }
             Due::Declared(index) => {
                 let (front, scratch) = halves(out);
                 let Some(subscription) = source.subscription(index, scratch) else {
-                    return self.after(Step::Again, |c| c.declared.complete());
+                    return self.after(Step::Again, |c, _| c.declared.complete());
                 };
                 let Some(packet_id) = declared::packet_id(self.modulus, index) else { return Step::Full };
                 let one = [subscription];
                 let filters = Filters::from_slice(&one);
                 let packet = Packet::Subscribe(Subscribe { packet_id, properties: Properties::EMPTY, filters });
                 let step = plain(packet, front);
-                self.after(step, |c| c.declared.asked())
+                self.after(step, |c, _| c.declared.asked())
             }
         }
     }
 
-    /// Notes on the connection what was written, unless it did not fit.
-    fn after<P>(&mut self, step: Step<P>, note: impl FnOnce(&mut Connection)) -> Step<P> {
-        if !matches!(step, Step::Full)
-            && let Some(c) = &mut self.connection
-        {
-            note(c);
+    /// Notes on the connection what was written, unless it did not fit; `note` gets the position at which it ends.
+    fn after<P>(&mut self, step: Step<P>, note: impl FnOnce(&mut Connection, u64)) -> Step<P> {
+        let n = match step {
+            Step::Wrote(n) => n,
+            Step::Handle(..) | Step::Again => 0,
+            Step::Full => return step,
+        };
+        if let Some(c) = &mut self.connection {
+            note(c, c.taken.saturating_add(n as u64));
         }
         step
     }
@@ -236,7 +236,7 @@ impl Core {
             properties: Properties::EMPTY,
         });
         let step = step(packet.encode(self.config.version, front));
-        self.after(step, |c| c.phase = Phase::AwaitConnAck)
+        self.after(step, |c, _| c.phase = Phase::AwaitConnAck)
     }
 
     /// The head of an operation; for a publication the body follows as `Current`.

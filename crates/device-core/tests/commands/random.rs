@@ -1,40 +1,6 @@
-//! A random server, over both kinds of tables: no command runs twice.
+//! Tables on the heap; and a random server, over both kinds of tables: no command runs twice.
 
-use mqtt_device_core::device::commands::{CommandToken, Commands, Full, Received};
-use mqtt_device_core::device::message::CommandId;
-use mqtt_device_core::device::tables::{FixedTables, Tables};
-use mqtt_device_core::json::validate;
-use mqtt_device_proto::QoS;
-
-const QOS1: QoS = QoS::AtLeastOnce;
-
-fn id(n: impl core::fmt::Display) -> CommandId {
-    CommandId::new(&format!("command-{n}")).expect("valid")
-}
-
-fn fixed<const ENTRIES: usize>() -> Commands<FixedTables<ENTRIES, 256>> {
-    Commands::new(FixedTables::new())
-}
-
-fn new<D: Tables>(commands: &mut Commands<D>, n: u32) -> CommandToken {
-    match commands.receive(&id(n), u64::from(n), QOS1) {
-        Ok(Received::New(token)) => token,
-        other => panic!("command {n} must be new, is {other:?}"),
-    }
-}
-
-fn finish<D: Tables>(commands: &mut Commands<D>, token: CommandToken, text: &str) {
-    commands.finish(token, &|out| out.string(text)).expect("it fits");
-}
-
-/// Received, run, answered, acknowledged at `position`, confirmed.
-fn confirmed<D: Tables>(commands: &mut Commands<D>, n: u32, position: u64) -> CommandToken {
-    let token = new(commands, n);
-    finish(commands, token, "done");
-    assert!(commands.ack_written(token, position));
-    commands.confirm_upto(position);
-    token
-}
+use super::*;
 
 #[cfg(feature = "alloc")]
 mod heap {

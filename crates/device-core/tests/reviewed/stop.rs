@@ -1,14 +1,6 @@
 //! Faults of an orderly end that a review found, each as the behaviour that is right.
-#![allow(unused_imports, reason = "one list for all of them")]
 
-mod support;
-
-use mqtt_device_core::proto::{
-    ConnAck, Packet, PacketId, Properties, PubAck, Publish, ReasonCode, ReasonCodes, SubAck,
-};
-use mqtt_device_core::*;
-use support::device::*;
-use support::{Said, Table as STable, decode, encode, message as smessage};
+use super::*;
 
 /// DISCONNECT taken and never flushed: the deadline of `stop` must close.
 #[test]

@@ -1,5 +1,7 @@
 //! The memory of commands: each rule of "never twice" by name, on both storages, and a random server against it.
 
+mod random;
+
 use mqtt_device_core::device::commands::{CommandToken, Commands, FinishError, Full, Received, TTL_MS};
 use mqtt_device_core::device::message::CommandId;
 use mqtt_device_core::device::tables::{FixedTables, RESPONSE_MIN, Tables};

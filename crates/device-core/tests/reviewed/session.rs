@@ -1,14 +1,6 @@
 //! Faults of a session or a client that a review found, each as the behaviour that is right.
-#![allow(unused_imports, reason = "one list for all of them")]
 
-mod support;
-
-use mqtt_device_core::proto::{
-    ConnAck, Packet, PacketId, Properties, PubAck, Publish, ReasonCode, ReasonCodes, SubAck,
-};
-use mqtt_device_core::*;
-use support::device::*;
-use support::{Said, Table as STable, decode, encode, message as smessage};
+use super::*;
 
 /// clean though the goodbye never left
 #[test]
@@ -92,7 +84,7 @@ fn a_timestamp_is_not_torn() {
                 let text = String::from_utf8(payload).unwrap();
                 let at = |ms: u64| {
                     let ms = 1_736_937_000_000 + ms;
-                    device::Timestamp { unix_ms: ms }.to_string()
+                    mqtt_device_core::device::Timestamp { unix_ms: ms }.to_string()
                 };
                 let ok = (0..200).any(|n| text.contains(&at(n * 59_999)));
                 assert!(ok, "buffer of {size}: {text} was no time at all");
