@@ -87,7 +87,7 @@ need_python_client() {
 }
 
 # cargo_tool NAME VERSION: a cargo subcommand of that version. On x86_64 Linux the pinned binaries of
-# .ci/tools.txt (seconds); elsewhere built from source (cargo-deny: ten minutes on two cores).
+# .ci/tools.txt (seconds); elsewhere built from source.
 cargo_tool() {
     local name=$1 version=$2
     [ "$("$name" --version 2>/dev/null)" = "$name $version" ] && return

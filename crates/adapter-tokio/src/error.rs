@@ -4,8 +4,8 @@ use core::fmt;
 use mqtt_device_core::{DisconnectReason, Failure, NameError, Outcome, PublishError, SpecError, SubscribeError};
 use std::io;
 
+use crate::UrlError;
 use crate::device::TriggerAck;
-use crate::{UrlError, describe};
 
 /// Why a call on a [`Client`](crate::Client) or a [`Device`](crate::Device) failed.
 #[non_exhaustive]
@@ -67,7 +67,7 @@ impl fmt::Display for Error {
             Self::Publish(e) => e.fmt(f),
             Self::Subscribe(e) => e.fmt(f),
             Self::Json(e) => write!(f, "not writable as JSON: {e}"),
-            Self::NotDelivered(outcome) => describe::outcome(*outcome, f),
+            Self::NotDelivered(outcome) => outcome.fmt(f),
             Self::TriggerRefused(ack) => match &ack.error {
                 Some(error) => write!(f, "the server refused the trigger: {error}"),
                 None => f.write_str("the server refused the trigger"),
@@ -76,7 +76,7 @@ impl fmt::Display for Error {
             Self::Connect { reason, detail } => {
                 f.write_str("could not connect: ")?;
                 match reason {
-                    Some(reason) => describe::disconnect(reason, f)?,
+                    Some(reason) => reason.fmt(f)?,
                     None => f.write_str("no attempt has ended yet")?,
                 }
                 detail.as_ref().map_or(Ok(()), |detail| write!(f, " ({detail})"))

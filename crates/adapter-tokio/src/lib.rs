@@ -33,7 +33,6 @@
 
 mod client;
 mod completions;
-mod describe;
 mod device;
 pub mod driver;
 mod endpoint;

@@ -183,6 +183,7 @@ async fn client_life(drops: Drops, vectored: bool) -> (usize, Vec<Got>, Vec<Stri
     (polls, got, log)
 }
 
+/// Trap 9: a cancelled future loses a packet.
 #[tokio::test(start_paused = true)]
 async fn a_client_survives_the_drop_of_its_future_at_every_poll() {
     for vectored in [false, true] {
@@ -323,6 +324,7 @@ fn without_timestamps(mut got: Vec<Got>) -> Vec<Got> {
     got
 }
 
+/// Trap 9, with commands and triggers on top.
 #[tokio::test(start_paused = true)]
 async fn a_device_survives_the_drop_of_its_future_at_every_poll() {
     let (n, got, log) = device_life(Drops::Never).await;

@@ -131,6 +131,7 @@ pub enum WhenFull {
     Reject,
     /// The oldest one that was not sent yet makes room.
     DropOldest,
-    /// Not only when full: each new message takes the place of those on its topic that were not sent yet.
+    /// Not only when full: each new message takes the place of those on its topic (and, of triggers, of its name) that
+    /// were not sent yet.
     Latest,
 }

@@ -71,13 +71,15 @@ pub enum PublishError {
         /// Bytes that the message needs.
         needed: usize,
     },
-    /// The message could never be sent: it is over the server's or the protocol's limit.
+    /// The message can never be sent: it is over the protocol's limit, its class's or the storage's.
     TooLarge {
         /// Bytes of the whole packet.
         total: u64,
     },
     /// QoS 2 is not built in.
     QosNotSupported,
+    /// There is no class with this index; see [`CLASSES`](crate::CLASSES).
+    NoSuchClass,
     /// The machine is stopping or stopped.
     Stopped,
     /// Device: the text is no JSON.
@@ -97,8 +99,9 @@ impl fmt::Display for PublishError {
             Self::Topic(e) => write!(f, "not a topic name: {e}"),
             Self::Full => f.write_str("the outbox is full; wait for an outcome and try again"),
             Self::NoRoom { needed } => write!(f, "the outbox has no room for {needed} bytes; wait for an outcome"),
-            Self::TooLarge { total } => write!(f, "a packet of {total} bytes is over the limit of the connection"),
+            Self::TooLarge { total } => write!(f, "a packet of {total} bytes is over what is ever accepted here"),
             Self::QosNotSupported => f.write_str("QoS 2 is not supported here"),
+            Self::NoSuchClass => f.write_str("there is no class of messages with this index"),
             Self::Stopped => f.write_str("the machine is stopping"),
             Self::NotJson { at } => write!(f, "the payload is no valid JSON: look at byte {at}"),
             Self::BadName => f.write_str("a name must have 1 to 64 bytes and no control characters"),

@@ -107,7 +107,8 @@ pub enum Notice {
         /// Whether the machine was ready before.
         again: bool,
     },
-    /// The server refused the declared subscription with this index.
+    /// The server refused the declared subscription with this index; or it is the first that is over
+    /// [`MAX_DECLARED`](crate::MAX_DECLARED), with [`ReasonCode::QUOTA_EXCEEDED`], and was not asked for.
     SubscriptionRefused {
         /// Its index in [`Source::subscription`](crate::Source::subscription).
         index: u16,

@@ -27,6 +27,7 @@ extern crate std;
 
 mod client;
 mod config;
+mod describe;
 pub mod device;
 mod error;
 mod event;

@@ -33,6 +33,9 @@ pub trait Storage {
 
     /// The most slots that `out` will ever have. It must not change.
     fn out_limit(&self) -> usize;
+
+    /// The most bytes that `arena` will ever have: what is larger is refused for good.
+    fn arena_limit(&self) -> usize;
 }
 
 /// The payload type of storages that own none: it has no value.
@@ -80,6 +83,10 @@ impl<const ARENA: usize, const OUT: usize, const IN: usize> Storage for Fixed<AR
     fn out_limit(&self) -> usize {
         OUT
     }
+
+    fn arena_limit(&self) -> usize {
+        ARENA
+    }
 }
 
 /// Memory that somebody else owns, for sizes that are known only at run time, without a heap.
@@ -110,6 +117,10 @@ impl<P: AsRef<[u8]> + Clone> Storage for Lent<'_, P> {
 
     fn out_limit(&self) -> usize {
         self.parts.out.len()
+    }
+
+    fn arena_limit(&self) -> usize {
+        self.parts.arena.len()
     }
 }
 
@@ -188,6 +199,10 @@ mod heap {
 
         fn out_limit(&self) -> usize {
             self.limits.out
+        }
+
+        fn arena_limit(&self) -> usize {
+            self.limits.arena
         }
     }
 }

@@ -344,7 +344,8 @@ on_both! {
         let old = put(3, "l/1", b"1").unwrap();
         put(3, "l/2", b"1").unwrap();
         put(3, "l/1", b"2").unwrap();
-        assert_eq!(put(2, "d", &[0; 200]), Err(PublishError::Full));
+        assert_eq!(put(2, "d", &[0; 200]), Err(PublishError::TooLarge { total: 210 }), "no outcome makes room for it");
+        assert_eq!(put(4, "d", b""), Err(PublishError::NoSuchClass));
         let dropped = Outcome::Dropped(DropReason::Policy);
         assert_eq!(t.outcomes(), [(oldest, dropped), (old, dropped)]);
         let said = t.connect(false);

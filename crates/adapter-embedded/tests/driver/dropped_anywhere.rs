@@ -83,6 +83,7 @@ fn sent_from(i: usize) -> String {
     format!("message {i} from me, {}", "y".repeat(5 * i * i))
 }
 
+/// Trap 9: a cancelled future loses a packet.
 #[test]
 fn run_dropped_once_after_each_number_of_polls() {
     let mut k = 1;

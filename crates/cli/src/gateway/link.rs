@@ -69,7 +69,7 @@ impl Link {
                 match event {
                     ClientEvent::Ready { .. } => return Ok(()),
                     ClientEvent::SubscriptionRefused { filter, reason } => {
-                        let why = format!("the broker refuses to let this user read {filter} ({reason:?})");
+                        let why = format!("the broker refuses to let this user read {filter} ({reason})");
                         return Err(Failure::failed(why));
                     }
                     ClientEvent::Disconnected { reason, detail, .. } => {

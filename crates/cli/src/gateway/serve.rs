@@ -187,7 +187,7 @@ pub(crate) fn describe(event: ClientEvent) -> Option<String> {
             format!("not connected: {}{}", why(reason, detail.as_ref()), next.unwrap_or_default())
         }
         ClientEvent::SubscriptionRefused { filter, reason } => {
-            format!("the broker refuses to let this user read {filter} ({reason:?})")
+            format!("the broker refuses to let this user read {filter} ({reason})")
         }
         ClientEvent::MessagesDropped { count } => format!("too busy: {count} messages dropped so far"),
         ClientEvent::PossibleDuplicateClient => {

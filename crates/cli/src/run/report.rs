@@ -82,7 +82,7 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
         }
         DeviceEvent::Unrelated { topic } => say(1, format!("a message on {}, which is no topic of ours", plain(topic))),
         DeviceEvent::SubscriptionRefused { reason } => {
-            trouble(format!("the broker refuses a subscription ({reason:?}): without it no command can come"))
+            trouble(format!("the broker refuses a subscription ({reason}): without it no command can come"))
         }
         DeviceEvent::PossibleDuplicateClient => {
             trouble("connections end soon after they begin: is another device running under this name?".to_owned())

@@ -96,9 +96,14 @@ pub fn response_error(command_id: &str, error: &dyn fmt::Display, out: &mut Wind
 
 /// A trigger: `{"triggerName":N,"payload":P}`. `payload` must be one JSON value; without one it is `{}`.
 pub fn trigger(name: &str, payload: Option<&[u8]>, out: &mut Window<'_>) {
-    out.raw(br#"{"triggerName":"#);
-    out.string(name);
+    trigger_name(name, out);
     out.raw(br#","payload":"#);
     out.raw(payload.unwrap_or(b"{}"));
     out.raw(b"}");
+}
+
+/// Its beginning, in which triggers of one name agree and of two differ.
+pub(crate) fn trigger_name(name: &str, out: &mut Window<'_>) {
+    out.raw(br#"{"triggerName":"#);
+    out.string(name);
 }

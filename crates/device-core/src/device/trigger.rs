@@ -100,12 +100,15 @@ impl<S: Storage, D: Tables> Device<S, D> {
             crate::json::validate(payload).map_err(|e| PublishError::NotJson { at: e.at })?;
         }
         let fill = |window: &mut Window<'_>| bodies::trigger(name, payload, window);
-        let mut count = Window::count();
-        fill(&mut count);
+        let counted = |write: &dyn Fn(&mut Window<'_>)| {
+            let mut count = Window::count();
+            write(&mut count);
+            usize::try_from(count.total()).unwrap_or(usize::MAX)
+        };
+        let named = counted(&|window| bodies::trigger_name(name, window));
         let mut publication = Publication::with_token(topic(Suffix::Trigger), Suffix::Trigger.qos());
         publication.class = CLASS;
-        let len = usize::try_from(count.total()).unwrap_or(usize::MAX);
-        let key = self.client.session_mut().publish_with(now, &publication, len, &fill)?;
+        let key = self.client.session_mut().publish_named(now, &publication, (named, counted(&fill)), &fill)?;
         self.client.session_mut().park(key, true);
         self.next_trigger();
         Ok(key)

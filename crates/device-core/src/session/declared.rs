@@ -13,6 +13,7 @@ pub(crate) struct Declared {
     /// How many were asked for so far; all, once `complete`.
     asked: u16,
     complete: bool,
+    excess: bool,
     answered: u32,
     refused: u32,
     /// To be asked for once more, as soon as all answers are in: identifiers must not be in use twice.
@@ -37,12 +38,12 @@ impl Declared {
     /// SUBSCRIBE for the one that was due is taken.
     pub(crate) fn asked(&mut self) {
         self.asked = self.asked.saturating_add(1);
-        self.complete = self.asked >= MAX_DECLARED;
     }
 
-    /// The source has no more.
-    pub(crate) fn complete(&mut self) {
+    /// The source has no more, or, with `excess`, more than can be asked for: those count as refused.
+    pub(crate) fn complete(&mut self, excess: bool) {
         self.complete = true;
+        self.excess = excess;
     }
 
     /// The server answered; false when this one was not waiting for an answer.
@@ -64,7 +65,7 @@ impl Declared {
     /// Whether all are answered; with whether all are granted.
     pub(crate) fn result(&self) -> Option<bool> {
         let all = self.complete && self.answered.count_ones() == u32::from(self.asked);
-        (self.wanted && all && !self.again).then_some(self.refused == 0)
+        (self.wanted && all && !self.again).then_some(self.refused == 0 && !self.excess)
     }
 }
 

@@ -134,7 +134,18 @@ impl<S: Storage> Session<S> {
         len: usize,
         fill: &dyn Fn(&mut Window<'_>),
     ) -> Result<MessageKey, PublishError> {
-        self.accept_publication(now, publication, &NewBody::Copied(len, fill), Asker::App)
+        self.accept_publication(now, publication, &NewBody::Copied { len, fill, same: 0 }, Asker::App)
+    }
+
+    /// The same; [`WhenFull::Latest`](crate::WhenFull::Latest) compares the first `same` bytes of the body, too.
+    pub(crate) fn publish_named(
+        &mut self,
+        now: Instant,
+        publication: &Publication<'_>,
+        (same, len): (usize, usize),
+        fill: &dyn Fn(&mut Window<'_>),
+    ) -> Result<MessageKey, PublishError> {
+        self.accept_publication(now, publication, &NewBody::Copied { len, fill, same }, Asker::App)
     }
 
     /// Accepts a publication whose payload is kept by handle and never copied.
@@ -195,30 +206,36 @@ impl<S: Storage> Session<S> {
             PublicationTopic::Token(token) => (Text::Source(token), &[][..]),
         };
         let (len, copied) = match body {
-            NewBody::Copied(len, _) => (*len, *len),
+            NewBody::Copied { len, .. } => (*len, *len),
             NewBody::Owned(payload) => (payload.as_ref().len(), 0),
             NewBody::Source(_) => (0, 0),
         };
         // Fixed header, topic length, packet identifier.
         let total = (len as u64).saturating_add(name.len() as u64).saturating_add(9);
-        if total > MAX_PACKET {
-            return Err(PublishError::TooLarge { total });
-        }
         let kept = name.len().saturating_add(copied);
         let weight = name.len().saturating_add(len);
+        if total > MAX_PACKET || kept > self.storage.arena_limit() {
+            return Err(PublishError::TooLarge { total });
+        }
         // What the layer above says has bounds of its own, and no policy may drop it.
         let (class, owner) = if asker == Asker::App { (class, Owner::App) } else { (NO_CLASS, Owner::Inner) };
-        if asker == Asker::App && !self.core.class_takes(&self.storage.parts(), class, weight) {
-            return Err(PublishError::Full);
+        if asker == Asker::App {
+            let limits = self.core.config.classes.get(usize::from(class)).ok_or(PublishError::NoSuchClass)?;
+            if u32::try_from(weight).map_or(true, |weight| weight > limits.bytes) {
+                return Err(PublishError::TooLarge { total });
+            }
+            if !self.core.class_takes(&self.storage.parts(), class, weight) {
+                return Err(PublishError::Full);
+            }
         }
         let request = || Request {
             kind: Kind::Publish { qos, retain },
             text,
             name,
             len: copied,
-            fill: if let NewBody::Copied(_, fill) = body { *fill } else { &|_| () },
+            fill: if let NewBody::Copied { fill, .. } = body { *fill } else { &|_| () },
             body: match body {
-                NewBody::Copied(..) => Body::Arena,
+                NewBody::Copied { .. } => Body::Arena,
                 NewBody::Owned(payload) => Body::Owned(payload.clone()),
                 NewBody::Source(token) => Body::Source(*token),
             },
@@ -242,7 +259,8 @@ impl<S: Storage> Session<S> {
                 }
             }
         };
-        self.core.enforce_class(&mut self.storage.parts(), class, i);
+        let same = if let NewBody::Copied { same, .. } = body { *same } else { 0 };
+        self.core.enforce_class(&mut self.storage.parts(), class, (i, same));
         Ok(key)
     }
 
@@ -521,8 +539,12 @@ enum Asker {
 
 /// The body of a publication that is being accepted.
 enum NewBody<'a, P> {
-    /// So many bytes, written into the arena.
-    Copied(usize, &'a dyn Fn(&mut Window<'_>)),
+    /// `len` bytes, written into the arena by `fill`; the first `same` of them count as a part of the topic.
+    Copied {
+        len: usize,
+        fill: &'a dyn Fn(&mut Window<'_>),
+        same: usize,
+    },
     Owned(P),
     Source(BodyToken),
 }

@@ -164,13 +164,15 @@ impl Core {
         count < limits.count && bytes.saturating_add(len) <= limits.bytes
     }
 
-    /// Applies the policy of the class after `newest` was accepted: what has to make room for it ends.
-    pub(crate) fn enforce_class<P>(&mut self, p: &mut Parts<'_, P>, class: u8, newest: u16) {
+    /// Applies the policy of the class after `newest` was accepted: what has to make room for it ends. The first `same`
+    /// bytes of its body count as a part of its topic.
+    pub(crate) fn enforce_class<P>(&mut self, p: &mut Parts<'_, P>, class: u8, (newest, same): (u16, usize)) {
         let Some(limits) = self.config.classes.get(usize::from(class)).copied() else { return };
         if limits.when_full == WhenFull::Latest {
             let text = p.out.get(usize::from(newest)).map(|slot| (slot.range, slot.text));
             while let Some(i) = self.find_index(p, |i, slot, arena| {
-                i != newest && slot.class == class && is_unsent(slot) && text.is_some_and(|t| same_text(slot, arena, t))
+                let is_same = |t| same_text((slot.range, slot.text), t, same, arena);
+                i != newest && slot.class == class && is_unsent(slot) && text.is_some_and(is_same)
             }) {
                 self.finish(p.out, i, Outcome::Dropped(DropReason::Policy));
             }
@@ -416,12 +418,17 @@ pub(crate) fn is_unsent<P>(slot: &OutSlot<P>) -> bool {
     slot.state == State::Waiting && !slot.tried && slot.packet_id.is_none()
 }
 
-fn same_text<P>(slot: &OutSlot<P>, arena: &[u8], (range, text): (Range, Text)) -> bool {
-    match (slot.text, text) {
-        (Text::Source(a), Text::Source(b)) => a == b,
-        (Text::Arena(a), Text::Arena(b)) => text_of(slot.range, a, arena) == text_of(range, b, arena),
-        _ => false,
-    }
+/// Whether two messages have one topic, and the first `same` bytes of their bodies.
+fn same_text(a: (Range, Text), b: (Range, Text), same: usize, arena: &[u8]) -> bool {
+    let bytes = |(range, text): (Range, Text)| {
+        let (token, len) = match text {
+            Text::Source(token) => (Some(token), 0),
+            Text::Arena(len) => (None, usize::from(len)),
+        };
+        let at = range.at as usize;
+        (token, len, arena.get(at..at.saturating_add(len).saturating_add(same).min(range.end() as usize)))
+    };
+    bytes(a) == bytes(b)
 }
 
 /// The text at the beginning of a range.

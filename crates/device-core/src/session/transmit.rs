@@ -3,11 +3,11 @@
 //! [`Core::due`] is the only place that decides what is next, so that `Actions::transmit` and the next take cannot
 //! disagree. Rule one: a packet of which a part is out is finished before anything else.
 
-use super::declared;
+use super::declared::{self, MAX_DECLARED};
 use super::outbound::{body_of, text_of};
 use super::slot::{Body, Kind, OutSlot, State, Text};
 use super::state::{Connection, Core, Current, Phase, Ping, Stage};
-use crate::event::{DisconnectReason, Outcome, Taken};
+use crate::event::{DisconnectReason, Notice, Outcome, Taken};
 use crate::json::Window;
 use crate::source::Source;
 use crate::storage::Parts;
@@ -191,8 +191,12 @@ impl Core {
             Due::Declared(index) => {
                 let (front, scratch) = halves(out);
                 let Some(subscription) = source.subscription(index, scratch) else {
-                    return self.after(Step::Again, |c, _| c.declared.complete());
+                    return self.after(Step::Again, |c, _| c.declared.complete(false));
                 };
+                if index >= MAX_DECLARED {
+                    self.notices.push(Notice::SubscriptionRefused { index, reason: ReasonCode::QUOTA_EXCEEDED });
+                    return self.after(Step::Again, |c, _| c.declared.complete(true));
+                }
                 let Some(packet_id) = declared::packet_id(self.modulus, index) else { return Step::Full };
                 let one = [subscription];
                 let filters = Filters::from_slice(&one);

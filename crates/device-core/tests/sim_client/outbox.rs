@@ -90,7 +90,8 @@ fn bytes_are_bounded_too<S: Storage>(storage: fn() -> S) {
     let text = "x".repeat(40);
     let keys: Vec<_> = (0..4).map(|_| offer(&mut world, "t", &text).expect("the oldest goes")).collect();
     assert_eq!(keys.iter().filter(|&&key| outcome(&world, key) == POLICY).count(), 2);
-    assert_eq!(offer(&mut world, "t", &"x".repeat(200)), Err(PublishError::Full), "it alone is over the bound");
+    let alone = offer(&mut world, "t", &"x".repeat(200));
+    assert_eq!(alone, Err(PublishError::TooLarge { total: 210 }), "it alone is over the bound");
     assert_eq!(back(&mut world).len(), 2);
     world.assert_clean();
 }
@@ -177,7 +178,7 @@ fn what_can_never_be_sent_is_refused_at_once<S: Storage>(storage: fn() -> S) {
         assert!(matches!(offer(&mut world, topic, "x"), Err(PublishError::Topic(_))), "{topic:?}");
     }
     let huge = "x".repeat(5000);
-    assert!(matches!(offer(&mut world, "out", &huge), Err(PublishError::NoRoom { .. } | PublishError::Full)));
+    assert!(matches!(offer(&mut world, "out", &huge), Err(PublishError::TooLarge { .. })));
     let two = Publication::new("out", QoS::ExactlyOnce);
     let result = world.call(|now, client, app| app.publish(now, client, &two, b"x"));
     assert_eq!(result, Err(PublishError::QosNotSupported));

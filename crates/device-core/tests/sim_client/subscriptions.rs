@@ -10,6 +10,7 @@ on_both_storages!(
     subscriptions_are_not_made_again_when_the_session_was_kept,
     a_connection_lost_before_the_answer_is_no_subscription,
     a_refused_declaration_is_told_and_the_client_is_not_ready,
+    more_declarations_than_can_be_asked_for_are_told,
     a_refused_subscription_is_refused,
     a_subscription_waits_for_the_connection_and_survives_its_loss,
     an_unsubscription_ends_it,
@@ -94,6 +95,18 @@ fn subscribe<S: Storage>(world: &mut ClientWorld<S>, filter: &str) -> mqtt_devic
 }
 
 /// Trap 21, for one that is asked for on the way.
+fn more_declarations_than_can_be_asked_for_are_told<S: Storage>(storage: fn() -> S) {
+    let mut setup = Setup::new();
+    setup.source.filters = (0..34).map(|n| format!("in/{n}")).collect();
+    let mut world = setup.build(storage());
+    world.run_for(secs(10));
+    assert!(world.host().machine.is_connected() && !world.host().machine.is_ready());
+    assert_eq!(world.net.server.subscriptions(ID).len(), 32);
+    let told = Notice::SubscriptionRefused { index: 32, reason: ReasonCode::QUOTA_EXCEEDED };
+    assert_eq!(world.app().count(|n| *n == told), 1);
+    world.assert_clean();
+}
+
 fn a_refused_subscription_is_refused<S: Storage>(storage: fn() -> S) {
     let mut world = Setup::new().ready(storage());
     world.net.server.faults.refuse_filters.insert("no".into());

@@ -239,7 +239,7 @@ fn ids_without_end_do_not_fill_the_memory<K: Kit>() {
     is_well::<K>(&mut world);
 }
 
-/// Valid messages with bytes changed, cut off or doubled: an event or a rejection, never a closed connection.
+/// Trap 23. Valid messages with bytes changed, cut off or doubled: an event or a rejection, never a closed connection.
 fn mutilated_messages_never_break_it<K: Kit>() {
     let templates = [
         (

@@ -1,6 +1,6 @@
 //! Triggers: bounded while away, one at a time, each matched with its acknowledgement or its timeout.
 
-use mqtt_device_core::{DropReason, MessageKey, Notice, Outcome, PublishError};
+use mqtt_device_core::{DropReason, MessageKey, Notice, Outcome, PublishError, WhenFull};
 use mqtt_device_sim::app::Told;
 use mqtt_device_sim::json::Json;
 use mqtt_device_sim::world::Opening;
@@ -14,6 +14,7 @@ on_both_storages!(
     a_late_acknowledgement_belongs_to_the_late_trigger,
     triggers_wait_while_the_device_is_away,
     of_too_many_triggers_the_oldest_go,
+    the_latest_trigger_takes_the_place_of_those_of_its_name,
     old_triggers_expire,
     an_acknowledgement_that_waits_at_the_server_is_in_time,
     an_acknowledgement_cannot_be_of_a_trigger_that_never_left,
@@ -142,6 +143,22 @@ fn of_too_many_triggers_the_oldest_go<K: Kit>() {
     back::<K>(&mut world);
     assert_eq!(names::<K>(&world), (15..25).map(|n| format!("t{n}")).collect::<Vec<_>>());
     assert_eq!(world.app().ledger.open(), 0);
+    world.assert_clean();
+}
+
+fn the_latest_trigger_takes_the_place_of_those_of_its_name<K: Kit>() {
+    let mut setup = Setup::new();
+    setup.device.triggers.when_full = WhenFull::Latest;
+    let mut world = away::<K>(setup);
+    let keys: Vec<_> = [("door", "1"), ("doo", "2"), ("door", "3"), ("doors", "4")]
+        .map(|(name, n)| trigger(&mut world, name, n))
+        .into();
+    world.settle();
+    let dropped: Vec<_> = keys.iter().map(|&key| world.app().ledger.outcome(key).is_some()).collect();
+    assert_eq!(dropped, [true, false, false, false]);
+    back::<K>(&mut world);
+    assert_eq!(names::<K>(&world), ["doo", "door", "doors"]);
+    assert_eq!(acks::<K>(&world), keys[1..].iter().map(|&key| (Some(key), true)).collect::<Vec<_>>());
     world.assert_clean();
 }
 
