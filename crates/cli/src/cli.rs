@@ -4,7 +4,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Verbosity};
-use crate::{demo, gateway, run};
+use crate::{decode, demo, gateway, run};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -23,6 +23,8 @@ Examples:
       Serves devices on a broker of yours, without an account.
   mqtt-device gateway --url mqtt://localhost send acme:greenhouse read_environment
       Sends a command and prints the answer.
+  mqtt-device decode 30 07 00 04 64 6f 6f 72 31
+      Shows what a packet is, or what is wrong with it.
 
 Environment:
   MQTT_DEVICE_URL, MQTT_DEVICE_USERNAME, MQTT_DEVICE_PASSWORD
@@ -54,6 +56,7 @@ enum Command {
     Demo(Box<demo::Options>),
     Run(run::Options),
     Gateway(Box<gateway::Options>),
+    Decode(decode::Options),
 }
 
 impl Cli {
@@ -74,6 +77,7 @@ impl Cli {
                 Command::Demo(options) => demo::demo(&options, verbosity).await,
                 Command::Run(options) => run::run(&options, verbosity).await,
                 Command::Gateway(options) => gateway::gateway(*options, verbosity).await,
+                Command::Decode(options) => decode::decode(&options),
             }
         });
         // A thread that still reads standard input would be waited for otherwise, until its next line.
@@ -104,7 +108,7 @@ mod tests {
         cli.build();
         let mut pages = vec![cli.clone()];
         pages.extend(cli.get_subcommands().filter(|page| page.get_name() != "help").cloned());
-        assert_eq!(pages.len(), 4);
+        assert_eq!(pages.len(), 5);
         for mut page in pages {
             let text = page.render_long_help().to_string();
             for part in ["Examples:", "Exit status:", "  0  success", "--quiet"] {

@@ -2,6 +2,7 @@
 
 mod broker;
 mod cli;
+mod decode;
 mod demo;
 mod exit;
 mod gateway;

@@ -1,5 +1,6 @@
 //! The program `mqtt-device` as people use it: the real binary, a real broker, its output and its exit codes.
 
+mod decode;
 mod demo;
 mod gateway;
 mod help;
