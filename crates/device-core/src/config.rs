@@ -31,6 +31,8 @@ pub struct Config {
     pub on_session_loss: OnSessionLoss,
     /// Whether QoS 1 messages are acknowledged as soon as they are handed over. Off: with `acknowledge`.
     pub auto_ack: bool,
+    /// What happens when more QoS 1 messages come than there are places for messages that the application still holds.
+    pub when_held: WhenHeld,
     /// Makes the delays of this machine differ from its neighbours'. To differ per device and per boot.
     pub seed: u64,
     /// One deadline over all of connecting: name, TCP, TLS, CONNACK.
@@ -64,6 +66,7 @@ impl Config {
             send_window: 20,
             on_session_loss: OnSessionLoss::Republish,
             auto_ack: true,
+            when_held: WhenHeld::Withhold,
             seed,
             connect_timeout: Duration::from_secs(30),
             backoff: Backoff {
@@ -104,6 +107,19 @@ pub enum OnSessionLoss {
     Republish,
     /// They end as [`Outcome::SessionLost`](crate::Outcome::SessionLost).
     Fail,
+}
+
+/// What happens to a QoS 1 message when every place for unacknowledged ones is held by the application. Reading stops in
+/// neither case: what is waited for may stand behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenHeld {
+    /// It is handed over with a token that is void from the start, and not acknowledged on this connection: the server
+    /// counts it against its own window, and delivers it again on the next. Counted in
+    /// [`Notice::Unacknowledged`](crate::Notice::Unacknowledged).
+    Withhold,
+    /// The oldest that is held is acknowledged before it is dealt with, and counted in
+    /// [`Notice::AcknowledgedEarly`](crate::Notice::AcknowledgedEarly): a crash may lose it.
+    AcknowledgeEarly,
 }
 
 /// The bounds of one class of outbound messages, and what happens at them.

@@ -129,6 +129,12 @@ pub enum Notice {
         /// How many so far.
         count: u32,
     },
+    /// A message was handed over that will not be acknowledged on this connection, since the application holds too many:
+    /// see [`WhenHeld::Withhold`](crate::WhenHeld::Withhold).
+    Unacknowledged {
+        /// How many so far.
+        count: u32,
+    },
     /// The server acknowledged something that was not waiting for it; ignored.
     StrayAck {
         /// How many so far.
@@ -152,6 +158,11 @@ pub enum Notice {
     /// Device: a command came without an answer room; it was answered `busy`.
     CommandBusy {
         /// How many so far.
+        count: u32,
+    },
+    /// Device: commands had not ended when the time of a stop was over, and were answered with an error that says so.
+    CommandsInterrupted {
+        /// How many.
         count: u32,
     },
     /// The machine has come to its end after `stop`.

@@ -39,7 +39,7 @@ mod storage;
 mod time;
 
 pub use client::Client;
-pub use config::{Backoff, CLASSES, ClassLimits, Config, OnSessionLoss, WhenFull};
+pub use config::{Backoff, CLASSES, ClassLimits, Config, OnSessionLoss, WhenFull, WhenHeld};
 #[cfg(feature = "alloc")]
 pub use device::HeapTables;
 pub use device::{

@@ -76,4 +76,8 @@ pub trait Machine {
 
     /// The least length of the buffer that `take_transmit` fills.
     fn tx_min(&self, source: &Self::Source) -> usize;
+
+    /// What waits now needs a buffer of this length: a message whose topic does not fit into what `take_transmit` is
+    /// given ends as refused, [`ReasonCode::PACKET_TOO_LARGE`](crate::ReasonCode::PACKET_TOO_LARGE).
+    fn tx_wanted(&self) -> usize;
 }

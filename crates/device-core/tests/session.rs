@@ -187,7 +187,19 @@ on_both! {
     }
 
     /// Trap 10: a full ring blocks reading only until something is written.
-    fn a_full_ring_acknowledges_the_oldest_early_and_goes_on(t, config, config.auto_ack = false) {
+    fn a_full_ring_withholds_what_comes_and_goes_on(t, config, config.auto_ack = false) {
+        t.connect(false);
+        let held: Vec<_> = (1..=8).map(|id| token(t.hear(message("a", b"x", id)))).collect();
+        let void = token(t.hear(message("a", b"x", 9)));
+        assert_eq!(t.session.poll_notice(), Some(Notice::Unacknowledged { count: 1 }));
+        assert!(!t.session.acknowledge(void));
+        assert_eq!(t.say(), []);
+        assert!(held.into_iter().all(|token| t.session.acknowledge(token)));
+        assert_eq!(t.say(), (1..=8).map(Said::PubAck).collect::<Vec<_>>());
+    }
+
+    /// Trap 10, where the oldest may be given up.
+    fn a_full_ring_acknowledges_the_oldest_early_if_told_to(t, config, config.auto_ack = false, config.when_held = WhenHeld::AcknowledgeEarly) {
         t.connect(false);
         for id in 1..=8 { t.hear(message("a", b"x", id)); }
         let ninth = encode(message("a", b"x", 9));

@@ -20,6 +20,8 @@ impl<S: Storage> Machine for Client<S> {
         if let Some(Event::Connected { session_present }) = progress.event {
             self.accepted(now, session_present);
         }
+        // At once, so that readiness is told before what stands behind the last SUBACK.
+        self.check_ready();
         Ok(progress)
     }
 
@@ -107,6 +109,10 @@ impl<S: Storage> Machine for Client<S> {
 
     fn tx_min(&self, source: &Self::Source) -> usize {
         self.connect_room(source)
+    }
+
+    fn tx_wanted(&self) -> usize {
+        self.session.longest_head()
     }
 }
 

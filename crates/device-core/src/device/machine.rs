@@ -119,4 +119,8 @@ impl<S: Storage, D: Tables> Machine for Device<S, D> {
             DeviceSource { identity: &self.identity, commands: &self.commands, busy: &self.busy, profile: source };
         self.client.connect_room(&source)
     }
+
+    fn tx_wanted(&self) -> usize {
+        self.client.tx_wanted()
+    }
 }

@@ -41,8 +41,8 @@ pub use timestamp::Timestamp;
 
 use crate::PublishError;
 use crate::client::Client;
-use crate::config::Config;
-use crate::event::MessageKey;
+use crate::config::{Config, WhenHeld};
+use crate::event::{MessageKey, Notice};
 use crate::machine::Machine;
 use crate::session::{Publication, Timer};
 use crate::storage::Storage;
@@ -96,6 +96,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
     #[must_use]
     pub fn new(mut config: Config, device: DeviceConfig, identity: Identity, storage: S, tables: D) -> Self {
         config.auto_ack = false;
+        config.when_held = WhenHeld::AcknowledgeEarly;
         config.clean_start = false;
         if let Some(class) = config.classes.get_mut(usize::from(trigger::CLASS)) {
             *class = device.triggers;
@@ -237,6 +238,23 @@ impl<S: Storage, D: Tables> Device<S, D> {
         [self.client.next_timer(), hold, draining, presence, trigger].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
+    /// What still executes at the end of a stop's time is answered: its caller is told, and the server does not deliver
+    /// it again to run a second time.
+    pub(super) fn interrupt(&mut self, now: Instant) {
+        let mut count: u32 = 0;
+        loop {
+            let next = self.commands.executing().next().map(|executing| executing.token);
+            let Some(token) = next else { break };
+            if self.respond(now, token, Err(INTERRUPTED)).is_err() {
+                break;
+            }
+            count = count.saturating_add(1);
+        }
+        if count > 0 {
+            self.client.session_mut().notify(Notice::CommandsInterrupted { count });
+        }
+    }
+
     /// Puts the response of a finished command into the outbox, unless it stands there unsent; false when it is full.
     fn send_response(&mut self, now: Instant, token: CommandToken, reserved: bool) -> bool {
         let body = source::Kind::Response.token(token.index());
@@ -312,6 +330,9 @@ impl<S: Storage, D: Tables> Device<S, D> {
         }
     }
 }
+
+/// The answer to a command that had not ended when the device was stopped.
+const INTERRUPTED: &str = "interrupted: the device was stopped before the command ended";
 
 /// The most connected time that passes between two calls, in milliseconds; twice the time between two heartbeats.
 const MOST_AT_ONCE: u64 = 60_000;

@@ -135,9 +135,14 @@ impl<S: Storage, D: Tables> Device<S, D> {
 
     /// An orderly end: what executes is answered and what waits leaves, then `offline`, then DISCONNECT.
     pub(super) fn go_on_stopping(&mut self, now: Instant) {
-        if let Stopping::Draining { until } = self.stopping {
+        if let Stopping::Draining { until } = self.stopping
+            && self.client.is_connected()
+        {
+            if until <= now {
+                self.interrupt(now);
+            }
             let busy = self.commands.executing_len() > 0 || self.client.pending() > 0;
-            if self.client.is_connected() && (!busy || until <= now) && self.say(now, Kind::Offline, false) {
+            if (!busy || until <= now) && self.say(now, Kind::Offline, false) {
                 self.stopping = Stopping::Offline;
             }
         }

@@ -5,6 +5,7 @@ use super::skip::Skip;
 use super::slot::{Kind, OutSlot, State};
 use super::state::{Core, Phase, Ping};
 use crate::ProtocolError;
+use crate::config::WhenHeld;
 use crate::event::{AckToken, Blocked, DisconnectReason, Event, Message, Notice, Outcome, Oversize, Progress};
 use crate::storage::Parts;
 use crate::time::Instant;
@@ -173,13 +174,14 @@ impl Core {
             // The server repeats itself on one connection: one acknowledgement answers both.
             return Ok(Ok(AckToken::new(connection, sequence)));
         }
-        if c.ring.is_full(p.inbound) && self.never_early {
-            // It is not to be acknowledged anyway, and what stands behind it must be read.
-            return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
-        }
         if c.ring.is_full(p.inbound) {
-            // When the application holds the oldest, it is acknowledged early, so that the server goes on.
-            if c.ring.first().is_some_and(|first| c.ring.ready(p.inbound, first)) {
+            let is_held = c.ring.due(p.inbound).is_none();
+            if is_held && self.config.when_held == WhenHeld::Withhold {
+                self.withheld_acks = self.withheld_acks.saturating_add(1);
+                self.notices.push(Notice::Unacknowledged { count: self.withheld_acks });
+                return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
+            }
+            if is_held && c.ring.first().is_some_and(|first| c.ring.ready(p.inbound, first)) {
                 self.early_ack();
             }
             return Ok(Err(Blocked::Tx));

@@ -18,7 +18,7 @@ pub use ring::InSlot;
 pub use slot::OutSlot;
 pub use timers::Timer;
 
-use crate::config::Config;
+use crate::config::{Config, WhenHeld};
 use crate::event::{AckToken, Actions, DisconnectReason, Event, MessageKey, Notice, Outcome, Progress, Taken};
 use crate::json::Window;
 use crate::source::{BodyToken, Source};
@@ -391,7 +391,12 @@ impl<S: Storage> Session<S> {
 
     /// From now on nothing is acknowledged early.
     pub(crate) fn never_acknowledge_early(&mut self) {
-        self.core.never_early = true;
+        self.core.config.when_held = WhenHeld::Withhold;
+    }
+
+    /// The room that the longest head among what waits needs in a transmit buffer.
+    pub(crate) fn longest_head(&self) -> usize {
+        self.core.longest_name.saturating_add(HEAD)
     }
 
     /// Bytes taken on this connection, and the position before which the server has received all.
@@ -549,6 +554,8 @@ enum NewBody<'a, P> {
     Source(BodyToken),
 }
 
+/// Around a topic or filter: fixed header, two lengths, packet identifier, options.
+const HEAD: usize = 16;
 /// The largest packet there is: four bytes of length and the fixed header's first.
 const MAX_PACKET: u64 = 268_435_455 + 5;
 /// Subscriptions count in no class.

@@ -110,6 +110,10 @@ impl Core {
             to_name.copy_from_slice(name);
             (request.fill)(&mut Window::new(0, to_body));
         }
+        if self.order.len == 0 {
+            self.longest_name = 0;
+        }
+        self.longest_name = self.longest_name.max(name.len());
         let i = self.take_slot(p.out);
         self.next_key = self.next_key.wrapping_add(1).max(1);
         let key = MessageKey(self.next_key);

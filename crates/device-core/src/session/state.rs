@@ -45,8 +45,9 @@ pub(crate) struct Core {
     pub(crate) notices: Notices,
     pub(crate) early_acks: u32,
     pub(crate) stray_acks: u32,
-    /// Nothing is acknowledged before it is dealt with, even if the server has to wait.
-    pub(crate) never_early: bool,
+    pub(crate) withheld_acks: u32,
+    /// The longest topic or filter since nothing waited last, in bytes.
+    pub(crate) longest_name: usize,
     pub(crate) wake: bool,
 }
 
@@ -73,7 +74,8 @@ impl Core {
             notices: Notices::NEW,
             early_acks: 0,
             stray_acks: 0,
-            never_early: false,
+            withheld_acks: 0,
+            longest_name: 0,
             wake: false,
         }
     }

@@ -1,6 +1,6 @@
 //! Acknowledgements that the client gives: their order, their connection, and messages too large to take.
 
-use mqtt_device_core::{Notice, QoS, Storage};
+use mqtt_device_core::{Notice, QoS, Storage, WhenHeld};
 use mqtt_device_sim::link::LinkConfig;
 use mqtt_device_sim::packet::Seen;
 
@@ -9,6 +9,7 @@ use crate::rig::*;
 on_both_storages!(
     acknowledgements_leave_in_the_order_of_receipt,
     an_acknowledgement_never_leaves_on_a_later_connection,
+    messages_over_the_places_come_and_stay_unacknowledged,
     messages_that_are_held_for_ever_do_not_stop_the_others,
     acknowledgements_that_cannot_be_written_hold_reading_back_and_lose_nothing,
     an_oversized_message_is_skipped_acknowledged_and_reported,
@@ -78,9 +79,32 @@ fn an_acknowledgement_never_leaves_on_a_later_connection<S: Storage>(storage: fn
     world.assert_clean();
 }
 
-/// Trap 10 and the policy for a full ring: the oldest is acknowledged early, and counted.
-fn messages_that_are_held_for_ever_do_not_stop_the_others<S: Storage>(storage: fn() -> S) {
+/// Trap 10: what is held stops neither other messages nor pings, and nothing is acknowledged that was not dealt with.
+fn messages_over_the_places_come_and_stay_unacknowledged<S: Storage>(storage: fn() -> S) {
     let mut world = holding().ready(storage());
+    world.host_mut().app.holds = true;
+    let texts: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    for text in &texts {
+        send(&mut world, QoS::AtLeastOnce, "in/x", text);
+    }
+    world.run_for(secs(100));
+    // The server's window is 20.
+    assert_eq!(world.app().texts(), texts[..20]);
+    assert_eq!(acked(&world), []);
+    assert_eq!(world.app().count(|n| matches!(n, Notice::Unacknowledged { .. })), 12);
+    world.host_mut().app.holds = false;
+    world.cut();
+    until_ready(&mut world, 10);
+    world.run_until("all acknowledged", secs(10), |w| w.net.server.unfinished_to(ID) == (0, 0));
+    assert_eq!(world.app().texts()[20..], texts, "in order, once more those that were not acknowledged");
+    world.assert_clean();
+}
+
+/// Trap 10 and the other policy for a full ring: the oldest is acknowledged early, and counted.
+fn messages_that_are_held_for_ever_do_not_stop_the_others<S: Storage>(storage: fn() -> S) {
+    let mut setup = holding();
+    setup.config.when_held = WhenHeld::AcknowledgeEarly;
+    let mut world = setup.ready(storage());
     world.host_mut().app.holds = true;
     let texts: Vec<String> = (0..30).map(|n| n.to_string()).collect();
     for text in &texts {

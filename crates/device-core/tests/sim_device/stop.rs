@@ -10,7 +10,7 @@ on_both_storages!(
     offline_is_acknowledged_before_the_goodbye,
     on_a_narrow_link_the_goodbye_is_flushed,
     what_runs_is_answered_before_offline,
-    a_command_that_does_not_end_does_not_hold_the_end_up,
+    a_command_that_does_not_end_is_answered_as_interrupted,
     a_command_that_comes_too_late_waits_for_the_next_life,
     triggers_that_wait_leave_first,
     a_silent_server_does_not_hold_the_end_up,
@@ -94,16 +94,28 @@ fn what_runs_is_answered_before_offline<K: Kit>() {
     world.assert_clean();
 }
 
-fn a_command_that_does_not_end_does_not_hold_the_end_up<K: Kit>() {
+/// Neither one that still holds its PUBACK, which would come again and run twice, nor one that was acknowledged early,
+/// which would be lost.
+fn a_command_that_does_not_end_is_answered_as_interrupted<K: Kit>() {
     let mut world = Setup::new().on_command(|_| Reply::ok("1").after(secs(3600))).ready::<K>();
-    command(&mut world, "slow", "");
+    let early = command(&mut world, "slow", "");
+    world.run_for(secs(6));
+    let held = command(&mut world, "slow", "");
     world.run_for(SECOND);
+    assert_eq!((early_acks(&world), world.net.server.unfinished_to(ID).0), (1, 1));
     stop::<K>(&mut world, 10);
     let began = world.now();
-    stopped::<K>(&mut world, 11);
+    assert!(stopped::<K>(&mut world, 11));
     assert!(world.now().since(began) <= secs(10));
     assert!(!has_will::<K>(&world) && !gateway(&world).is_online(), "offline was said all the same");
-    assert_eq!(world.net.server.unfinished_to(ID).0, 1, "it was not acknowledged: the next life may run it");
+    for id in [early, held] {
+        let responses = gateway(&world).responses_to(&id);
+        assert_eq!(responses.len(), 1, "{id:?}");
+        assert!(format!("{:?}", responses[0]).contains("interrupted"), "{:?}", responses[0]);
+    }
+    assert_eq!(world.net.server.unfinished_to(ID), (0, 0), "both are acknowledged: none comes again");
+    let told = world.app().notices.iter().filter(|(_, n)| *n == Notice::CommandsInterrupted { count: 2 });
+    assert_eq!(told.count(), 1);
     world.assert_clean();
 }
 
