@@ -49,9 +49,9 @@ impl Bell {
         self.flag(of).set(true);
     }
 
-    /// Forgets a ring for `of`: what it was about is just being looked at.
-    pub(crate) fn hush(&self, of: Loop) {
-        self.flag(of).set(false);
+    /// Forgets a ring for `of`: what it was about is just being looked at. Whether there was one.
+    pub(crate) fn hush(&self, of: Loop) -> bool {
+        self.flag(of).replace(false)
     }
 
     /// Waits for a ring; one that came before counts. May be dropped at any time.

@@ -278,16 +278,26 @@ where
 {
     let Transmit { buffer, taken, written } = transmit;
     let bell = shared.bell();
+    // The bell has rung since the last take.
+    let mut called = false;
     loop {
         if *taken == 0 {
-            bell.hush(Loop::Writer);
+            called |= bell.hush(Loop::Writer);
             *taken = shared.machine()?.take_transmit(shared.now(), source, buffer).len;
             *written = 0;
         }
         if *taken == 0 {
-            bell.wait(Loop::Writer).await;
+            if core::mem::take(&mut called) {
+                // The machine had something, and gave nothing: it has ended an operation, or wants to close.
+                bell.ring_for(Loop::Timer);
+                pause().await;
+            } else {
+                bell.wait(Loop::Writer).await;
+                called = true;
+            }
             continue;
         }
+        called = false;
         while let Some(rest @ [_, ..]) = buffer.get(*written..*taken) {
             match writer.write(rest).await {
                 Ok(0) => return Err(Error::WriteZero),

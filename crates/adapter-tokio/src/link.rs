@@ -77,18 +77,21 @@ impl Connector for Tcp {
     }
 }
 
-/// How long one of several addresses may take to answer.
+/// How long one of several addresses may take to answer, and how long all but the last together: the machine's deadline
+/// is 30 s.
 const ONE_OF_SEVERAL: Duration = Duration::from_secs(5);
+const ALL_BUT_ONE: Duration = Duration::from_secs(20);
 
 /// Each address of the name in turn, until one answers. The machine's deadline spans all of it, so an address that does
 /// not answer at all must not use it up.
 async fn tcp(server: &Server) -> Result<Link, ConnectError> {
     let dns = |e| ConnectError::new(Failure::Dns, e);
     let addresses: Vec<_> = lookup_host((server.host(), server.port())).await.map_err(dns)?.collect();
+    let others = u32::try_from(addresses.len()).unwrap_or(u32::MAX).saturating_sub(1).max(1);
     let mut last = None;
     for (n, &address) in addresses.iter().enumerate() {
         let is_last = n + 1 == addresses.len();
-        let limit = if is_last { Duration::MAX } else { ONE_OF_SEVERAL };
+        let limit = if is_last { Duration::MAX } else { ONE_OF_SEVERAL.min(ALL_BUT_ONE / others) };
         let attempt = tokio::time::timeout(limit, TcpStream::connect(address)).await;
         match attempt.unwrap_or_else(|late| Err(late.into())) {
             Ok(stream) => {

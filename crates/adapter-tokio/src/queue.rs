@@ -3,7 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_core::Stream;
 
@@ -12,6 +12,7 @@ use crate::shared::lock;
 #[derive(Debug)]
 struct Inner<T> {
     items: VecDeque<T>,
+    bytes: usize,
     lost: u64,
     waker: Option<Waker>,
     closed: bool,
@@ -22,6 +23,13 @@ struct Inner<T> {
 pub(crate) struct Queue<T> {
     inner: Mutex<Inner<T>>,
     capacity: usize,
+    bytes: usize,
+}
+
+/// What an item of a [`Queue`] costs.
+pub(crate) trait Weight {
+    /// Bytes on the heap whose number a peer decides.
+    fn weight(&self) -> usize;
 }
 
 /// What a consumer finds.
@@ -32,33 +40,6 @@ pub(crate) enum Popped<T> {
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        let inner = Inner { items: VecDeque::new(), lost: 0, waker: None, closed: false };
-        Self { inner: Mutex::new(inner), capacity: capacity.max(1) }
-    }
-
-    /// The oldest makes room, and the consumer learns of it before the next item.
-    pub(crate) fn push_over(&self, item: T) {
-        self.put(|inner, capacity| {
-            if inner.items.len() >= capacity {
-                inner.items.pop_front();
-                inner.lost = inner.lost.saturating_add(1);
-            }
-            inner.items.push_back(item);
-        });
-    }
-
-    /// Keeps what is there: `item` comes back when the queue is over its capacity by `extra` already.
-    pub(crate) fn push(&self, item: T, extra: usize) -> Result<(), T> {
-        let mut item = Some(item);
-        self.put(|inner, capacity| {
-            if !inner.closed && inner.items.len() < capacity.saturating_add(extra) {
-                inner.items.extend(item.take());
-            }
-        });
-        item.map_or(Ok(()), Err)
-    }
-
     fn put(&self, change: impl FnOnce(&mut Inner<T>, usize)) {
         let waker = {
             let mut inner = lock(&self.inner);
@@ -74,12 +55,52 @@ impl<T> Queue<T> {
     pub(crate) fn close(&self) {
         self.put(|inner, _| inner.closed = true);
     }
+}
+
+impl<T: Weight> Queue<T> {
+    /// At most `capacity` items with `bytes` bytes in all; one item always fits.
+    pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
+        let inner = Inner { items: VecDeque::new(), bytes: 0, lost: 0, waker: None, closed: false };
+        Self { inner: Mutex::new(inner), capacity: capacity.max(1), bytes }
+    }
+
+    /// The oldest makes room, and the consumer learns of it before the next item.
+    pub(crate) fn push_over(&self, item: T) {
+        self.put(|inner, capacity| {
+            while !inner.fits(&item, capacity, self.bytes) {
+                inner.pop();
+                inner.lost = inner.lost.saturating_add(1);
+            }
+            inner.push(item);
+        });
+    }
+
+    /// Keeps what is there: `item` comes back when the queue is over its capacity by `extra` already.
+    pub(crate) fn push(&self, item: T, extra: usize) -> Result<(), T> {
+        let mut item = Some(item);
+        self.put(|inner, capacity| {
+            if !inner.closed
+                && let Some(item) = item.take_if(|item| inner.fits(item, capacity.saturating_add(extra), self.bytes))
+            {
+                inner.push(item);
+            }
+        });
+        item.map_or(Ok(()), Err)
+    }
 
     /// Closes, and gives what nobody will take.
     pub(crate) fn abandon(&self) -> VecDeque<T> {
         let mut inner = lock(&self.inner);
         inner.closed = true;
+        inner.bytes = 0;
         core::mem::take(&mut inner.items)
+    }
+
+    /// Takes out what is not to be handed over any more.
+    pub(crate) fn retain(&self, keep: impl FnMut(&T) -> bool) {
+        let mut inner = lock(&self.inner);
+        inner.items.retain(keep);
+        inner.bytes = inner.items.iter().map(T::weight).fold(0, usize::saturating_add);
     }
 
     pub(crate) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Option<Popped<T>>> {
@@ -87,7 +108,7 @@ impl<T> Queue<T> {
         if inner.lost > 0 {
             return Poll::Ready(Some(Popped::Lost(core::mem::take(&mut inner.lost))));
         }
-        if let Some(item) = inner.items.pop_front() {
+        if let Some(item) = inner.pop() {
             if inner.items.is_empty() && inner.items.capacity() > 64 {
                 // An idle consumer holds little memory.
                 inner.items = VecDeque::new();
@@ -102,10 +123,39 @@ impl<T> Queue<T> {
     }
 }
 
+impl<T: Weight> Inner<T> {
+    /// Whether there is room for one more.
+    fn fits(&self, item: &T, capacity: usize, bytes: usize) -> bool {
+        let room = self.items.len() < capacity && self.bytes.saturating_add(item.weight()) <= bytes;
+        room || self.items.is_empty()
+    }
+
+    fn push(&mut self, item: T) {
+        self.bytes = self.bytes.saturating_add(item.weight());
+        self.items.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let item = self.items.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(item.weight());
+        Some(item)
+    }
+}
+
 /// An event type that can say "so many were lost".
 pub trait Lagging: Clone {
     #[doc(hidden)]
     fn lagged(n: u64) -> Self;
+
+    /// Bytes on the heap whose number a peer decides.
+    #[doc(hidden)]
+    fn bytes(&self) -> usize;
+}
+
+impl<T: Lagging> Weight for T {
+    fn weight(&self) -> usize {
+        self.bytes()
+    }
 }
 
 /// Gives every event to every subscriber.
@@ -116,6 +166,8 @@ pub(crate) struct Fanout<T> {
 
 /// How many events wait for a consumer, if the builder is told nothing else.
 pub(crate) const EVENTS: usize = 1024;
+/// How many bytes of them.
+const EVENT_BYTES: usize = 4 << 20;
 
 impl<T: Lagging> Fanout<T> {
     pub(crate) const fn new() -> Self {
@@ -123,7 +175,7 @@ impl<T: Lagging> Fanout<T> {
     }
 
     pub(crate) fn subscribe(&self, capacity: usize) -> Events<T> {
-        let queue = Arc::new(Queue::new(capacity));
+        let queue = Arc::new(Queue::new(capacity, EVENT_BYTES));
         let mut subscribers = lock(&self.subscribers);
         if subscribers.1 {
             queue.close();
@@ -149,6 +201,16 @@ impl<T: Lagging> Fanout<T> {
 
     fn queues(&self) -> Vec<Arc<Queue<T>>> {
         lock(&self.subscribers).0.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// Nobody is left who could send: a builder that failed, for instance.
+impl<T> Drop for Fanout<T> {
+    fn drop(&mut self) {
+        let (queues, _) = self.subscribers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for queue in queues.drain(..).filter_map(|queue| queue.upgrade()) {
+            queue.close();
+        }
     }
 }
 

@@ -17,47 +17,52 @@ pub(crate) struct Progress {
     pub(crate) ready: bool,
     /// How the last attempt or connection ended.
     pub(crate) last: Option<(DisconnectReason, Option<String>)>,
-    /// Whether that, or a refused subscription, is beyond what trying again can mend.
+    /// Whether that, from every server in a row, or a refused subscription, is beyond what trying again can mend.
     pub(crate) hopeless: bool,
+    refusals: u8,
     pub(crate) ended: Option<Stopped>,
 }
 
 /// The sink's end of [`Progress`]; its drop is the end of it all.
 #[derive(Debug)]
-pub(crate) struct Reporter(watch::Sender<Progress>);
+pub(crate) struct Reporter {
+    progress: watch::Sender<Progress>,
+    servers: u8,
+}
 
 impl Reporter {
-    pub(crate) fn new() -> (Self, watch::Receiver<Progress>) {
-        let (sender, receiver) = watch::channel(Progress::default());
-        (Self(sender), receiver)
+    pub(crate) fn new(servers: u8) -> (Self, watch::Receiver<Progress>) {
+        let (progress, receiver) = watch::channel(Progress::default());
+        (Self { progress, servers }, receiver)
     }
 
     pub(crate) fn ready(&self) {
-        self.0.send_modify(|p| p.ready = true);
+        self.progress.send_modify(|p| p.ready = true);
     }
 
     pub(crate) fn down(&self, reason: DisconnectReason, detail: Option<String>) {
-        self.0.send_modify(|p| {
-            p.hopeless |= is_hopeless(&reason);
+        self.progress.send_modify(|p| {
+            p.refusals = if is_hopeless(&reason) { p.refusals.saturating_add(1) } else { 0 };
+            p.hopeless |= p.refusals >= self.servers.max(1);
             p.last = Some((reason, detail));
         });
     }
 
     pub(crate) fn refused(&self, reason: ReasonCode) {
-        self.0.send_modify(|p| {
+        self.progress.send_modify(|p| {
             p.hopeless = true;
             p.last = Some((DisconnectReason::Refused(reason), Some("a subscription was refused".into())));
         });
     }
 
     pub(crate) fn stopped(&self, clean: bool) {
-        self.0.send_modify(|p| p.ended = Some(Stopped { clean }));
+        self.progress.send_modify(|p| p.ended = Some(Stopped { clean }));
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        self.0.send_modify(|p| {
+        self.progress.send_modify(|p| {
             p.ended.get_or_insert(Stopped { clean: false });
         });
     }

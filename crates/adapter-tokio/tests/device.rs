@@ -25,6 +25,10 @@ fn device(
     Device::over(connector).identity("agent", "greenhouse-1").group("greenhouses").api_key("the-key")
 }
 
+fn never(why: &str) -> Result<(), CommandError> {
+    panic!("{why}")
+}
+
 /// The server's side of coming online; returns what the device published: `online` and the manifest.
 async fn online(peer: &mut Peer, session_present: bool) -> Vec<(bool, Value)> {
     peer.open(session_present).await;
@@ -116,7 +120,7 @@ async fn runs_a_command_once_and_answers_every_repeat_alike() {
         .command(Command::new("read"))
         .on_command("read", move |call| {
             let run = counter.fetch_add(1, Ordering::Relaxed);
-            async move { Ok(json!({ "run": run, "got": call.payload })) }
+            async move { Ok(json!({ "run": run, "got": call.payload()? })) }
         })
         .start()
         .unwrap();
@@ -147,12 +151,14 @@ async fn every_way_to_fail_is_an_answer() {
     let (connector, mut net) = Net::local();
     let _device = device(connector)
         .command(Command::new("fail"))
-        .on_command("fail", |_| async { Err(CommandError::new("the valve is stuck")) })
+        .on_command("fail", |_| async { Err::<(), _>(CommandError::new("the valve is stuck")) })
+        .command(Command::new("read"))
+        .on_command("read", |call| async move { call.payload() })
         .command(Command::new("panic"))
-        .on_command("panic", |_| async { panic!("a handler panics on purpose") })
+        .on_command("panic", |_| async { never("a handler panics on purpose") })
         .command(Command::new("panic_early"))
         .on_command("panic_early", |call| {
-            assert!(call.payload.is_string(), "another one panics on purpose");
+            assert!(call.payload().unwrap().is_string(), "another one panics on purpose");
             async { Ok(Value::Null) }
         })
         .command(Command::new("sleep").timeout(Duration::from_secs(2)))
@@ -174,8 +180,8 @@ async fn every_way_to_fail_is_an_answer() {
         ("panic", Value::Null, "The handler of panic panicked"),
         ("panic_early", Value::Null, "The handler of panic_early panicked"),
         ("sleep", Value::Null, "The command sleep took too long"),
-        ("parse", json!(300), "Invalid payload: invalid value: integer `300`, expected u8"),
-        ("huge", json!("HUGE"), "Invalid payload: number out of range at line 1 column 5"),
+        ("parse", json!(300), "Invalid payload: invalid value: integer `300`, expected u8 at line 1 column 3"),
+        ("read", json!("HUGE"), "Invalid payload: number out of range at line 1 column 5"),
         ("dance", Value::Null, "Unknown command: dance"),
     ];
     for (n, (name, payload, error)) in calls.into_iter().enumerate() {
@@ -398,7 +404,7 @@ async fn the_last_handle_leaves_the_word_to_the_will() {
             let started = started.clone();
             async move {
                 started.send(()).unwrap();
-                core::future::pending().await
+                core::future::pending::<Result<Value, CommandError>>().await
             }
         })
         .start()

@@ -346,3 +346,19 @@ fn a_buffer_that_is_too_small_ends_it_before_anything_is_opened() {
     assert!(matches!(end, Err(SetupError::TransmitBuffer { len: 8, .. })), "{end:?}");
     assert_eq!(net.attempts(), []);
 }
+
+#[test]
+fn withheld_credentials_are_told_at_once() {
+    let (net, log) = (net(), Log::default());
+    net.secured(Security::Plain);
+    let shared = Shared::new(client(), &net);
+    let began = shared.now();
+    let mut took = Duration::ZERO;
+    run(&net, &shared, &log, async {
+        net.until(|| log.ends().len() == 1).await;
+        took = shared.now().since(began);
+        stop(&shared);
+    });
+    assert_eq!(log.ends()[0], DisconnectReason::CredentialsWithheld(Security::Plain));
+    assert_eq!(took, Duration::ZERO);
+}

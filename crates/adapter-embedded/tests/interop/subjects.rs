@@ -175,7 +175,7 @@ impl Subject for Tokio {
                     .command(on_tokio::Command::new("fails").description("Fails"))
                     .on_command("echo", move |call| {
                         echoed.add(format!("run {}", call.id));
-                        async { Ok(call.payload) }
+                        async move { call.payload() }
                     })
                     .on_command("fails", move |call| {
                         failed.add(format!("run {}", call.id));

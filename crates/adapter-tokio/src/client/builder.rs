@@ -5,10 +5,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mqtt_device_core::{Config, Heap, HeapLimits, MAX_DECLARED};
+use mqtt_device_core::{Config, Heap, HeapLimits, MAX_DECLARED, WhenHeld};
 use mqtt_device_proto::{Properties, QoS, TopicFilter, TopicName};
 use tokio::runtime;
 
+use super::messages::Unacknowledged;
 use super::sink::{ClientSink, ClientSource};
 use super::{Client, ClientEvent, Machine, Messages};
 use crate::completions::Completions;
@@ -54,6 +55,7 @@ pub struct ClientBuilder {
     config: Config,
     limits: HeapLimits,
     queue: usize,
+    queue_bytes: usize,
     events: Arc<Fanout<ClientEvent>>,
     manual_ack: bool,
     connect_within: Duration,
@@ -87,6 +89,7 @@ impl ClientBuilder {
             config,
             limits: HeapLimits::default(),
             queue: EVENTS,
+            queue_bytes: 16 << 20,
             events: Arc::new(Fanout::new()),
             manual_ack: false,
             connect_within,
@@ -143,6 +146,12 @@ impl ClientBuilder {
         self
     }
 
+    /// How many bytes of topics and payloads may wait for the consumer of [`Messages`] (16 MiB).
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
     /// What happens from the start; with the length that [`ClientBuilder::queue`] has set before.
     #[must_use]
     pub fn events(&self) -> Events<ClientEvent> {
@@ -163,7 +172,7 @@ impl ClientBuilder {
 
     /// Any setting of the machine: Keep Alive, Clean Start, delays, limits.
     ///
-    /// `auto_ack` and `servers` are this builder's own and are set again at the start.
+    /// `auto_ack`, `when_held` and `servers` are this builder's own and are set again at the start.
     pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
@@ -180,20 +189,22 @@ impl ClientBuilder {
         check(&source)?;
         config.servers = servers;
         config.auto_ack = false;
+        config.when_held = WhenHeld::Withhold;
         if source.client_id.is_empty() {
             source.client_id = format!("mqtt-device-{:016x}", seed());
             config.clean_start = true;
         }
         let span = tracing::info_span!("mqtt", client_id = %source.client_id);
         let handle = Handle::new(Machine::new(config, Heap::new(limits)));
-        let messages = Arc::new(Queue::new(queue));
+        let messages = Arc::new(Queue::new(queue, self.queue_bytes));
+        let unacknowledged = Arc::new(Unacknowledged::new(Arc::clone(&events)));
         let completions = Arc::new(Completions::default());
-        let (reporter, progress) = Reporter::new();
+        let (reporter, progress) = Reporter::new(servers);
         let sink = ClientSink {
-            handle: handle.clone(),
             messages: Arc::clone(&messages),
             extra: limits.inbound,
             dropped: 0,
+            unacknowledged: Arc::clone(&unacknowledged),
             filters: source.subscriptions.iter().map(|(filter, _)| filter.clone()).collect(),
             events: Arc::clone(&events),
             completions: Arc::clone(&completions),
@@ -204,7 +215,7 @@ impl ClientBuilder {
         let run = async move { driver.run().await };
         let task = runtime.spawn(tracing::Instrument::instrument(run, span)).abort_handle();
         let running = Arc::new(Running::new(handle, completions, progress, task));
-        let messages = Messages { queue: messages, running: Arc::clone(&running), manual: manual_ack };
+        let messages = Messages { queue: messages, running: Arc::clone(&running), manual: manual_ack, unacknowledged };
         Ok((Client { running, events, queue }, messages))
     }
 

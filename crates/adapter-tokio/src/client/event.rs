@@ -44,7 +44,7 @@ pub enum ClientEvent {
         /// The size of its packet.
         total: u32,
     },
-    /// The consumer of [`Messages`](crate::Messages) lags, and messages were dropped.
+    /// The consumer of [`Messages`](crate::Messages) lags, and QoS 0 messages were dropped.
     MessagesDropped {
         /// How many so far.
         count: u64,
@@ -55,6 +55,13 @@ pub enum ClientEvent {
     AcknowledgedEarly {
         /// How many so far.
         count: u32,
+    },
+    /// A QoS 1 message stays unacknowledged until the server delivers it again on a later connection: more are held than
+    /// there are places for ([`HeapLimits::inbound`](crate::HeapLimits)), or its [`AckHandle`](crate::AckHandle) was
+    /// dropped.
+    Unacknowledged {
+        /// How many so far.
+        count: u64,
     },
     /// The end.
     Stopped {
@@ -68,5 +75,12 @@ pub enum ClientEvent {
 impl Lagging for ClientEvent {
     fn lagged(n: u64) -> Self {
         Self::Lagged(n)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Oversize { topic: Some(topic), .. } => topic.len(),
+            _ => 0,
+        }
     }
 }

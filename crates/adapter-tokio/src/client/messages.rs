@@ -4,14 +4,15 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use mqtt_device_core::AckToken;
 use mqtt_device_proto::QoS;
 
-use super::Machine;
-use crate::queue::{Popped, Queue};
+use super::{ClientEvent, Machine};
+use crate::queue::{Fanout, Popped, Queue, Weight};
 use crate::running::Running;
 
 /// An inbound message.
@@ -35,17 +36,46 @@ pub struct Message {
 /// Acknowledges one message. Acknowledgements leave in order of receipt, so one that is kept back keeps back those
 /// after it, and in the end the server waits.
 #[must_use = "the server waits for the acknowledgement of this message"]
+///
+/// One that is dropped leaves its message unacknowledged until the server delivers it again on a later connection, and
+/// is told as [`ClientEvent::Unacknowledged`](crate::ClientEvent::Unacknowledged).
 pub struct AckHandle {
-    token: AckToken,
+    /// `None` once it was used.
+    token: Option<AckToken>,
     running: Arc<Running<Machine>>,
+    unacknowledged: Arc<Unacknowledged>,
 }
 
 impl AckHandle {
     /// Says that the message is dealt with. False when that is too late: its connection is over, and the server will
     /// deliver it again.
-    pub fn ack(self) -> bool {
-        let Self { token, running } = self;
-        running.handle.with(|m, _| m.acknowledge(token)).unwrap_or(false)
+    pub fn ack(mut self) -> bool {
+        self.token.take().is_some_and(|token| self.running.handle.with(|m, _| m.acknowledge(token)).unwrap_or(false))
+    }
+}
+
+impl Drop for AckHandle {
+    fn drop(&mut self) {
+        if self.token.is_some() {
+            self.unacknowledged.one_more();
+        }
+    }
+}
+
+/// Counts the messages that stay unacknowledged on their connection.
+pub(super) struct Unacknowledged {
+    count: AtomicU64,
+    events: Arc<Fanout<ClientEvent>>,
+}
+
+impl Unacknowledged {
+    pub(super) fn new(events: Arc<Fanout<ClientEvent>>) -> Self {
+        Self { count: AtomicU64::new(0), events }
+    }
+
+    pub(super) fn one_more(&self) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.events.send(&ClientEvent::Unacknowledged { count });
     }
 }
 
@@ -61,15 +91,23 @@ pub(super) struct Waiting {
     pub(super) token: Option<AckToken>,
 }
 
+impl Weight for Waiting {
+    fn weight(&self) -> usize {
+        self.message.topic.len().saturating_add(self.message.payload.len())
+    }
+}
+
 /// The inbound messages of a [`Client`](crate::Client), in order.
 ///
-/// A QoS 1 message is acknowledged when it is taken from here (or by hand), so a consumer that lags makes the server
-/// wait. QoS 0 messages that find the queue full are dropped and counted. Dropping the stream acknowledges and drops
-/// what comes. The stream keeps the client alive, as a clone of it would.
+/// A QoS 1 message is acknowledged when it is taken from here (or by hand), and never before: a consumer that lags makes
+/// the server wait, and what was not taken when the connection was lost is delivered again, with DUP. QoS 0 messages that
+/// find the queue full are dropped and counted. Dropping the stream drops what comes and leaves it unacknowledged. The
+/// stream keeps the client alive, as a clone of it would.
 pub struct Messages {
     pub(super) queue: Arc<Queue<Waiting>>,
     pub(super) running: Arc<Running<Machine>>,
     pub(super) manual: bool,
+    pub(super) unacknowledged: Arc<Unacknowledged>,
 }
 
 impl Messages {
@@ -89,7 +127,8 @@ impl Messages {
     fn acknowledged(&self, Waiting { mut message, token }: Waiting) -> Message {
         if let Some(token) = token {
             if self.manual {
-                message.ack = Some(AckHandle { token, running: Arc::clone(&self.running) });
+                let (running, unacknowledged) = (Arc::clone(&self.running), Arc::clone(&self.unacknowledged));
+                message.ack = Some(AckHandle { token: Some(token), running, unacknowledged });
             } else {
                 // Too late is no harm: then the server delivers it again, with DUP.
                 let _ = self.running.handle.with(|m, _| m.acknowledge(token));
@@ -101,9 +140,7 @@ impl Messages {
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        for token in self.queue.abandon().into_iter().filter_map(|waiting| waiting.token) {
-            let _ = self.running.handle.with(|m, _| m.acknowledge(token));
-        }
+        self.queue.abandon();
     }
 }
 

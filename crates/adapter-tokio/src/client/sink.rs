@@ -3,18 +3,15 @@
 use core::fmt;
 use std::sync::Arc;
 
-use mqtt_device_core::{
-    AckToken, Credentials, Event, MessageKey, NoRoom, Notice, Outcome, Oversize, Source, Subscription,
-};
+use mqtt_device_core::{Credentials, Event, MessageKey, NoRoom, Notice, Outcome, Oversize, Source, Subscription};
 use mqtt_device_proto::{QoS, TopicFilter};
 
-use super::messages::Waiting;
+use super::messages::{Unacknowledged, Waiting};
 use super::{ClientEvent, Machine, Message, Will};
 use crate::completions::{Completions, Ending};
 use crate::driver::{Frame, Sink};
 use crate::queue::{Fanout, Queue};
 use crate::running::Reporter;
-use crate::shared::Handle;
 
 /// Names, credentials and declared subscriptions.
 pub(super) struct ClientSource {
@@ -49,11 +46,11 @@ impl Source for ClientSource {
 
 /// Copies messages into the queue and events to their subscribers.
 pub(super) struct ClientSink {
-    pub(super) handle: Handle<Machine>,
     pub(super) messages: Arc<Queue<Waiting>>,
     /// How many QoS 1 messages may stand over the queue's capacity: what the server can have under way.
     pub(super) extra: usize,
     pub(super) dropped: u64,
+    pub(super) unacknowledged: Arc<Unacknowledged>,
     pub(super) filters: Vec<String>,
     pub(super) events: Arc<Fanout<ClientEvent>>,
     pub(super) completions: Arc<Completions>,
@@ -68,16 +65,13 @@ impl ClientSink {
         let message = Message { topic, payload: frame.own(payload), qos, retain, dup, ack: None };
         let extra = if token.is_some() { self.extra } else { 0 };
         if let Err(refused) = self.messages.push(Waiting { message, token }, extra) {
+            if refused.token.is_some() {
+                // Never acknowledged: the server delivers it again on the next connection.
+                return self.unacknowledged.one_more();
+            }
             self.dropped = self.dropped.saturating_add(1);
             self.events.send(&ClientEvent::MessagesDropped { count: self.dropped });
-            if let Some(token) = refused.token {
-                self.acknowledge(token);
-            }
         }
-    }
-
-    fn acknowledge(&self, token: AckToken) {
-        let _ = self.handle.with(|m, _| m.acknowledge(token));
     }
 }
 
@@ -86,6 +80,10 @@ impl Sink<Machine> for ClientSink {
         match event {
             Event::Connected { session_present } => {
                 tracing::info!(session_present, "connected");
+                if session_present {
+                    // What the consumer has not taken is unacknowledged, and comes again.
+                    self.messages.retain(|waiting| waiting.token.is_none());
+                }
                 self.events.send(&ClientEvent::Connected { session_present });
             }
             Event::Message(message) => self.message(message, frame),
@@ -118,6 +116,7 @@ impl Sink<Machine> for ClientSink {
             }
             Notice::PossibleDuplicateClient => ClientEvent::PossibleDuplicateClient,
             Notice::AcknowledgedEarly { count } => ClientEvent::AcknowledgedEarly { count },
+            Notice::Unacknowledged { .. } => return self.unacknowledged.one_more(),
             Notice::Stopped { clean } => {
                 self.reporter.stopped(clean);
                 ClientEvent::Stopped { clean }

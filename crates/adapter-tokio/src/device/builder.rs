@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use mqtt_device_core::{Config, DeviceConfig, Heap, HeapLimits, HeapTables, Identity, validate_profile};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime;
 use tokio::task::JoinSet;
@@ -104,13 +105,15 @@ impl DeviceBuilder {
     }
 
     /// Handles a declared command. The handler runs as a task of its own; its error, its panic and its taking too long
-    /// are answers with `success: false`.
-    pub fn on_command<F, Fut>(mut self, name: impl Into<String>, handler: F) -> Self
+    /// are answers with `success: false`. What it returns is written as JSON: a `Value`, a type of your own, or a
+    /// `serde_json::value::RawValue`, which leaves as it is. Nothing (`()`, `null`) is an answer without data.
+    pub fn on_command<F, Fut, R>(mut self, name: impl Into<String>, handler: F) -> Self
     where
         F: Fn(CommandCall) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Value, CommandError>> + Send + 'static,
+        Fut: Future<Output = Result<R, CommandError>> + Send + 'static,
+        R: Serialize,
     {
-        self.handlers.commands.insert(name.into(), Box::new(move |call| Box::pin(handler(call))));
+        self.handlers.on_command(name.into(), handler);
         self
     }
 
@@ -185,7 +188,7 @@ impl DeviceBuilder {
         let handle = Handle::new(machine);
         let (events, queue) = (self.events, self.queue);
         let completions = Arc::new(Completions::default());
-        let (reporter, progress) = Reporter::new();
+        let (reporter, progress) = Reporter::new(servers);
         let sink = DeviceSink {
             handle: handle.clone(),
             handlers: Arc::new(self.handlers),

@@ -10,8 +10,9 @@ use core::time::Duration;
 use std::collections::HashMap;
 use std::panic::catch_unwind;
 
+use bytes::Bytes;
 use mqtt_device_core::CommandSpec;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -87,19 +88,33 @@ pub struct CommandCall {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its payload; `Null` when there was none.
-    pub payload: Value,
+    pub(super) json: Bytes,
     /// When the caller stops waiting. The handler is dropped then, at its next await point.
     pub deadline: Instant,
 }
 
 impl CommandCall {
-    /// Reads the payload into a type of your own.
+    /// The payload's JSON as it came; empty when there was none.
+    #[must_use]
+    pub fn json(&self) -> &[u8] {
+        &self.json
+    }
+
+    /// The payload; `Null` when there was none.
+    ///
+    /// # Errors
+    /// JSON, and yet more than a `Value` holds: a number beyond all bounds. In words for the caller.
+    pub fn payload(&self) -> Result<Value, CommandError> {
+        self.parse()
+    }
+
+    /// Reads the payload into a type of your own; none at all is read as `null`.
     ///
     /// # Errors
     /// What does not fit, in words for the caller.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, CommandError> {
-        T::deserialize(&self.payload).map_err(|e| CommandError(format!("Invalid payload: {e}")))
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, CommandError> {
+        let json = if self.json.is_empty() { b"null" } else { self.json() };
+        serde_json::from_slice(json).map_err(|e| CommandError(format!("Invalid payload: {e}")))
     }
 }
 
@@ -140,12 +155,13 @@ impl CommandError {
     }
 }
 
-type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Answer = Result<Value, CommandError>;
+type InProgress<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// JSON text; empty for nothing.
+type Answer = Result<Vec<u8>, CommandError>;
 /// A handler of commands.
-pub(super) type Handler = Box<dyn Fn(CommandCall) -> Running<Answer> + Send + Sync>;
+type Handler = Box<dyn Fn(CommandCall) -> InProgress<Answer> + Send + Sync>;
 /// A handler of trigger results.
-pub(super) type ResultHandler = Box<dyn Fn(Value) -> Running<()> + Send + Sync>;
+pub(super) type ResultHandler = Box<dyn Fn(Value) -> InProgress<()> + Send + Sync>;
 
 /// What the application does, by name.
 #[derive(Default)]
@@ -156,6 +172,19 @@ pub(super) struct Handlers {
 }
 
 impl Handlers {
+    pub(super) fn on_command<F, Fut, R>(&mut self, name: String, handler: F)
+    where
+        F: Fn(CommandCall) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, CommandError>> + Send + 'static,
+        R: Serialize,
+    {
+        let handler: Handler = Box::new(move |call| {
+            let running = handler(call);
+            Box::pin(async move { written(&running.await?) })
+        });
+        self.commands.insert(name, handler);
+    }
+
     pub(super) fn timeout(&self, name: &str, asked: Option<Duration>) -> Duration {
         asked.or_else(|| self.timeouts.get(name).copied()).unwrap_or(DEFAULT_TIMEOUT).min(LONGEST_TIMEOUT)
     }
@@ -164,34 +193,60 @@ impl Handlers {
     pub(super) async fn run(&self, call: CommandCall) -> Answer {
         let (name, deadline) = (call.name.clone(), call.deadline);
         let Some(handler) = self.commands.get(&name) else { return Err(CommandError::unknown(&name)) };
-        let guarded = catching(|| handler(call));
-        match tokio::time::timeout_at(deadline, guarded).await {
+        let panicked = |panic: String| {
+            tracing::error!(command = name, panic, "the handler panicked");
+            Err(CommandError(format!("The handler of {name} panicked")))
+        };
+        let mut running = match caught(|| handler(call)) {
+            Ok(running) => running,
+            Err(panic) => return panicked(panic),
+        };
+        let answer = match tokio::time::timeout_at(deadline, catching(&mut running)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(panic)) => {
-                tracing::error!(command = name, panic, "the handler panicked");
-                Err(CommandError(format!("The handler of {name} panicked")))
-            }
+            Ok(Err(panic)) => panicked(panic),
             Err(_) => Err(CommandError(format!("The command {name} took too long"))),
-        }
+        };
+        // What the handler leaves behind may panic, too; its answer stands.
+        let _ = caught(move || drop(running)).or_else(|panic| panicked(panic).map(drop));
+        answer
     }
 
     /// Runs the handler of a trigger's result, if there is one.
     pub(super) async fn run_result(&self, name: &str, result: Value) {
         let Some(handler) = self.results.get(name) else { return };
-        if let Err(panic) = catching(|| handler(result)).await {
+        let ended = match caught(|| handler(result)) {
+            Ok(mut running) => {
+                let ended = catching(&mut running).await;
+                ended.and(caught(move || drop(running)))
+            }
+            Err(panic) => Err(panic),
+        };
+        if let Err(panic) = ended {
             tracing::error!(trigger = name, panic, "the handler of the trigger's result panicked");
         }
     }
 }
 
-/// Runs what `start` makes; a panic, in `start` or later, becomes its message.
-async fn catching<T>(start: impl FnOnce() -> Running<T>) -> Result<T, String> {
+/// An answer as JSON text.
+fn written(answer: &impl Serialize) -> Answer {
+    let json =
+        serde_json::to_vec(answer).map_err(|e| CommandError(format!("The answer is not writable as JSON: {e}")))?;
+    // As the official clients: nothing to say means no `data` at all.
+    Ok(if json == b"null" { Vec::new() } else { json })
+}
+
+/// Runs `what`; a panic becomes its message.
+fn caught<T>(what: impl FnOnce() -> T) -> Result<T, String> {
     // Whatever a panic left half done is the handler's own; nothing of it is looked at afterwards.
-    let mut running = catch_unwind(AssertUnwindSafe(start)).map_err(|p| message(&*p))?;
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx))) {
+    catch_unwind(AssertUnwindSafe(what)).map_err(|p| message(&*p))
+}
+
+/// Runs to the end, or to a panic.
+async fn catching<T>(running: &mut InProgress<T>) -> Result<T, String> {
+    poll_fn(|cx| match caught(|| running.as_mut().poll(cx)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-        Err(p) => Poll::Ready(Err(message(&*p))),
+        Err(panic) => Poll::Ready(Err(panic)),
     })
     .await
 }

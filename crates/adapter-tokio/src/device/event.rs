@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
 use mqtt_device_core::{DisconnectReason, MessageKey};
-use serde_json::Value;
 
 use super::TriggerAck;
 use crate::queue::Lagging;
@@ -84,8 +84,8 @@ pub enum DeviceEvent {
     TriggerResult {
         /// The trigger's name.
         name: String,
-        /// The result.
-        result: Value,
+        /// The result, as JSON text.
+        json: Bytes,
     },
     /// A message on one of our topics makes no sense; it was acknowledged and dropped.
     Rejected {
@@ -128,6 +128,11 @@ pub enum DeviceEvent {
         /// How many so far.
         count: u32,
     },
+    /// Commands had not ended when the time of a stop was over, and were answered with `success: false`.
+    CommandsInterrupted {
+        /// How many.
+        count: u32,
+    },
     /// Something that has no event of its own, in words.
     Error {
         /// What.
@@ -145,5 +150,19 @@ pub enum DeviceEvent {
 impl Lagging for DeviceEvent {
     fn lagged(n: u64) -> Self {
         Self::Lagged(n)
+    }
+
+    fn bytes(&self) -> usize {
+        let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Self::TriggerResult { name, json } => name.len() + json.len(),
+            Self::CommandReceived { name, .. } | Self::CommandAnswered { name, .. } => name.len(),
+            Self::Welcome { message } => len(message),
+            Self::ServerError { code, message } => len(code) + len(message),
+            Self::TriggerAck { ack, .. } => len(&ack.trigger_id) + len(&ack.error),
+            Self::Rejected { topic, .. } | Self::Unrelated { topic } => topic.len(),
+            Self::Oversize { topic, .. } => len(topic),
+            _ => 0,
+        }
     }
 }

@@ -4,25 +4,26 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mqtt_device_core::json::JsonStr;
 use mqtt_device_core::{
     Command as CoreCommand, CommandSpec, CommandToken, DeviceEvent as CoreEvent, MessageKey, Notice, Outcome, Profile,
 };
-use serde_json::Value;
 use tokio::runtime;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::command::Handlers;
-use super::{Command, CommandCall, CommandError, DeviceEvent, Machine, TriggerAck};
+use super::{Command, CommandCall, DeviceEvent, Machine, TriggerAck};
 use crate::completions::{Completions, Ending};
 use crate::driver::{Frame, Sink};
 use crate::queue::Fanout;
 use crate::running::Reporter;
 use crate::shared::Handle;
 
-/// Tasks of handlers at once, results of triggers included; commands alone are bounded by the command table.
-const TASKS: usize = 2048;
+/// Tasks of handlers at once from which on no result of a trigger is handled; commands are bounded by the command table
+/// and the room for their answers.
+const TASKS: usize = 128;
 
 /// The key and the commands.
 #[derive(Default)]
@@ -66,10 +67,11 @@ fn text(s: JsonStr<'_>) -> String {
 }
 
 impl DeviceSink {
-    fn command(&mut self, command: &CoreCommand<'_>) {
+    fn command(&mut self, command: &CoreCommand<'_>, frame: Frame<'_>) {
         while self.tasks.try_join_next().is_some() {}
         let (id, name) = (command.id.as_str().to_owned(), text(command.name));
-        let payload = command.payload.map_or(Ok(Value::Null), serde_json::from_slice);
+        // As text: a value takes many times the memory, and only the handler knows whether it wants one.
+        let json = command.payload.map_or(Bytes::new(), |json| frame.own(json));
         tracing::info!(id, name, dup = command.dup, "command");
         self.events.send(&DeviceEvent::CommandReceived { id: id.clone(), name: name.clone() });
         let started = Instant::now();
@@ -77,13 +79,7 @@ impl DeviceSink {
         let (handle, token) = (self.handle.clone(), command.token);
         let (handlers, events) = (Arc::clone(&self.handlers), Arc::clone(&self.events));
         let run = async move {
-            let answer = match payload {
-                Ok(payload) => {
-                    handlers.run(CommandCall { id: id.clone(), name: name.clone(), payload, deadline }).await
-                }
-                // JSON, as the machine has checked, and yet more than a `Value` holds: a number without bounds.
-                Err(e) => Err(CommandError::new(format_args!("Invalid payload: {e}"))),
-            };
+            let answer = handlers.run(CommandCall { id: id.clone(), name: name.clone(), json, deadline }).await;
             let error = respond(&handle, token, answer.map_err(|e| e.to_string()));
             let took = started.elapsed();
             tracing::info!(id, name, error, ?took, "answered");
@@ -92,20 +88,26 @@ impl DeviceSink {
         self.tasks.spawn_on(tracing::Instrument::in_current_span(run), &self.runtime);
     }
 
-    fn trigger_result(&mut self, name: String, result: &Value) {
+    fn trigger_result(&mut self, name: String, json: Bytes) {
         while self.tasks.try_join_next().is_some() {}
         if self.handlers.results.contains_key(&name) {
             if self.tasks.len() >= TASKS {
                 let message = format!("too many handlers are running: a result of {name} was not handled");
                 return self.events.send(&DeviceEvent::Error { message });
             }
-            let (handlers, result) = (Arc::clone(&self.handlers), result.clone());
-            let run = async move { handlers.run_result(&name, result).await };
+            let (handlers, events) = (Arc::clone(&self.handlers), Arc::clone(&self.events));
+            let run = async move {
+                match serde_json::from_slice(&json) {
+                    Ok(result) => handlers.run_result(&name, result).await,
+                    // JSON, and yet more than a `Value` holds.
+                    Err(e) => events.send(&DeviceEvent::Error { message: format!("the result of {name}: {e}") }),
+                }
+            };
             self.tasks.spawn_on(tracing::Instrument::in_current_span(run), &self.runtime);
         }
     }
 
-    fn translate(&mut self, event: CoreEvent<'_>) -> Option<DeviceEvent> {
+    fn translate(&mut self, event: CoreEvent<'_>, frame: Frame<'_>) -> Option<DeviceEvent> {
         Some(match event {
             CoreEvent::Connected { session_present } => {
                 self.session_present = session_present;
@@ -113,7 +115,7 @@ impl DeviceSink {
             }
             CoreEvent::Welcome { message } => DeviceEvent::Welcome { message: message.map(text) },
             CoreEvent::Command(command) => {
-                self.command(&command);
+                self.command(&command, frame);
                 return None;
             }
             CoreEvent::Repeated { id, executing } => {
@@ -128,12 +130,9 @@ impl DeviceSink {
             }
             CoreEvent::TriggerResult { name, result } => {
                 let name = text(name);
-                let result = match serde_json::from_slice(result) {
-                    Ok(result) => result,
-                    Err(e) => return Some(DeviceEvent::Error { message: format!("the result of {name}: {e}") }),
-                };
-                self.trigger_result(name.clone(), &result);
-                DeviceEvent::TriggerResult { name, result }
+                let json = frame.own(result);
+                self.trigger_result(name.clone(), json.clone());
+                DeviceEvent::TriggerResult { name, json }
             }
             CoreEvent::ServerError { code, message } => {
                 let code = code.map(|c| String::from_utf8_lossy(c.raw()).trim_matches('"').to_owned());
@@ -152,14 +151,12 @@ impl DeviceSink {
 }
 
 /// Answers the command; returns what went wrong, here or there.
-fn respond(handle: &Handle<Machine>, token: CommandToken, answer: Result<Value, String>) -> Option<String> {
+fn respond(handle: &Handle<Machine>, token: CommandToken, answer: Result<Vec<u8>, String>) -> Option<String> {
     let (data, error) = match answer {
-        // As the official clients: nothing to say means no `data` at all.
-        Ok(Value::Null) => (String::new(), None),
-        Ok(data) => (data.to_string(), None),
-        Err(error) => (String::new(), Some(error)),
+        Ok(data) => (data, None),
+        Err(error) => (Vec::new(), Some(error)),
     };
-    let given = error.as_deref().map_or(Ok(data.as_bytes()), Err);
+    let given = error.as_deref().map_or(Ok(&data[..]), Err);
     let refused = match handle.with(|m, now| m.respond(now, token, given)) {
         Ok(Ok(())) => return error,
         Ok(Err(refused)) => refused.to_string(),
@@ -172,8 +169,8 @@ fn respond(handle: &Handle<Machine>, token: CommandToken, answer: Result<Value, 
 }
 
 impl Sink<Machine> for DeviceSink {
-    fn event(&mut self, event: CoreEvent<'_>, _: Frame<'_>) {
-        if let Some(event) = self.translate(event) {
+    fn event(&mut self, event: CoreEvent<'_>, frame: Frame<'_>) {
+        if let Some(event) = self.translate(event, frame) {
             tracing::debug!(?event);
             self.events.send(&event);
         }
@@ -205,6 +202,7 @@ impl Sink<Machine> for DeviceSink {
             Notice::CommandDropped { count } | Notice::CommandBusy { count } => {
                 DeviceEvent::CommandsTurnedAway { count }
             }
+            Notice::CommandsInterrupted { count } => DeviceEvent::CommandsInterrupted { count },
             Notice::Pong { latency } => DeviceEvent::Pong { latency: latency.into() },
             Notice::TriggerTimeout { key } => {
                 self.completions.finish(key, Ending::Silence);

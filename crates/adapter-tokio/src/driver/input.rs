@@ -11,7 +11,7 @@ use mqtt_device_core::{Machine, Progress};
 use mqtt_device_proto::{Status, frame_len};
 use tokio::io::{AsyncReadExt, ReadBuf};
 
-use super::Sink;
+use super::{Sink, tell_notices};
 use crate::link::Transport;
 use crate::shared::Handle;
 
@@ -79,14 +79,23 @@ impl Input {
                 return progress;
             }
             let step = {
-                // The guard ends with the statement, before the sink runs.
-                let result = handle.0.lock().machine.handle_input(handle.0.now(), bytes);
-                result.map(|Progress { consumed, event, blocked }| {
+                // The guard ends before the sink runs.
+                let (result, notice) = {
+                    let machine = &mut handle.0.lock().machine;
+                    let result = machine.handle_input(handle.0.now(), bytes);
+                    (result, machine.poll_notice())
+                };
+                let step = result.map(|Progress { consumed, event, blocked }| {
                     if let Some(event) = event {
                         sink.event(event, Frame(self.frame.as_ref()));
                     }
                     (consumed, blocked.is_some())
-                })
+                });
+                // After each packet: only so many notices wait, and their place among the events is here.
+                if notice.is_some() {
+                    tell_notices(handle, sink, notice);
+                }
+                step
             };
             let Ok((consumed, blocked)) = step else {
                 tracing::debug!("protocol error: the rest of the input is dropped");
@@ -134,10 +143,11 @@ impl Input {
         u32::try_from(self.limit).unwrap_or(u32::MAX)
     }
 
-    /// How much the buffer should hold for the packet that has begun.
+    /// How much the buffer should hold for the packet that has begun. Twice of what came is the most: a length alone, which
+    /// costs the peer five bytes, is worth no memory.
     fn wanted(&self) -> usize {
         match frame_len(&self.buffer, self.limit()) {
-            Ok(Status::Partial { need }) if self.skipping == 0 => need.max(CHUNK),
+            Ok(Status::Partial { need }) if self.skipping == 0 => need.min(2 * self.buffer.len()).max(CHUNK),
             // Its topic may be of any length up to the limit.
             Ok(Status::Oversize { .. }) if self.skipping == 0 => self.buffer.len() + CHUNK,
             _ => CHUNK,

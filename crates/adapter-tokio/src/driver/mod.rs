@@ -114,12 +114,13 @@ where
     pub fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS {
             let mut again = self.receive(cx);
-            let (actions, stopped) = self.consult(cx);
+            let (actions, stopped, empty_handed) = self.consult(cx);
             if stopped {
                 return Poll::Ready(());
             }
-            // What was told may change what the machine wants: an outcome can set a deadline.
-            again |= actions.notify;
+            // What was told may change what the machine wants: an outcome can set a deadline. So may a take that yields
+            // nothing: it has ended an operation, or the connection.
+            again |= actions.notify || empty_handed;
             again |= self.follow(cx, &actions);
             // A transport that is being closed has a deadline of its own; the machine waits for it.
             let deadline = actions.deadline.filter(|_| !matches!(self.state, State::Closing { .. }));
@@ -169,9 +170,10 @@ where
         }
     }
 
-    /// Asks the machine what is wanted, and takes what is to be written while the lock is held.
-    fn consult(&mut self, cx: &Context<'_>) -> (Actions, bool) {
-        let (actions, stopped) = {
+    /// Asks the machine what is wanted, and takes what is to be written while the lock is held. With whether the machine is
+    /// stopped, and whether it had nothing to give although it had said so.
+    fn consult(&mut self, cx: &Context<'_>) -> (Actions, bool, bool) {
+        let (actions, stopped, empty_handed) = {
             let mut guard = self.handle.0.lock();
             let state = &mut *guard;
             if !state.waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
@@ -180,15 +182,16 @@ where
             let now = self.handle.0.now();
             let actions = state.machine.poll(now);
             let up = matches!(self.state, State::Up { dying: false, .. });
-            if actions.transmit && up && self.output.is_empty() {
+            let takes = actions.transmit && up && self.output.is_empty();
+            if takes {
                 self.output.take(&mut state.machine, now, self.source.as_ref());
             }
-            (actions, state.machine.is_stopped())
+            (actions, state.machine.is_stopped(), takes && self.output.is_empty())
         };
         if actions.notify {
             self.tell();
         }
-        (actions, stopped)
+        (actions, stopped, empty_handed)
     }
 
     /// Drains outcomes and notices. A guard ends with its statement: the sink may call the machine.
@@ -198,11 +201,7 @@ where
             let Some((key, outcome)) = outcome else { break };
             self.sink.outcome(key, outcome);
         }
-        loop {
-            let notice = self.handle.0.lock().machine.poll_notice();
-            let Some(notice) = notice else { break };
-            self.sink.notice(notice);
-        }
+        tell_notices(&self.handle, &mut self.sink, None);
     }
 
     /// Opens, writes, closes. True when something happened.
@@ -288,6 +287,15 @@ where
         self.output.reset();
         let now = self.handle.0.now();
         self.handle.0.lock().machine.disconnected(now);
+    }
+}
+
+/// Hands over `first` and all notices behind it. A guard ends with its statement: the sink may call the machine.
+fn tell_notices<M: Machine>(handle: &Handle<M>, sink: &mut impl Sink<M>, first: Option<Notice>) {
+    let mut next = first.or_else(|| handle.0.lock().machine.poll_notice());
+    while let Some(notice) = next {
+        sink.notice(notice);
+        next = handle.0.lock().machine.poll_notice();
     }
 }
 

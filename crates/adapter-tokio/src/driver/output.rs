@@ -46,7 +46,7 @@ impl<P: AsRef<[u8]> + Clone> Output<P> {
         M::Storage: Storage<Payload = P>,
     {
         debug_assert!(self.is_empty(), "what is on its way must leave first");
-        let room = machine.tx_min(source).max(TX);
+        let room = machine.tx_min(source).max(machine.tx_wanted()).max(TX);
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
         }

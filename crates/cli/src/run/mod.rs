@@ -179,7 +179,8 @@ fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outc
         builder = builder.on_command(command.name.clone(), move |call| {
             let (launcher, program) = (Arc::clone(&launcher), Arc::clone(&program));
             async move {
-                let ran = program::run(&launcher, &program, &call.id, &call.payload, call.deadline).await;
+                let payload = call.payload()?;
+                let ran = program::run(&launcher, &program, &call.id, &payload, call.deadline).await;
                 ran.map_err(CommandError::new)
             }
         });

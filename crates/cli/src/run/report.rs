@@ -70,8 +70,8 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
                 trouble(format!("trigger refused ({id}): {}", opt(&ack.error)))
             }
         }
-        DeviceEvent::TriggerResult { name, result } => {
-            say(0, format!("result of trigger {}: {}", plain(name), plain(&result.to_string())))
+        DeviceEvent::TriggerResult { name, json } => {
+            say(0, format!("result of trigger {}: {}", plain(name), excerpt(json)))
         }
         DeviceEvent::Pong { latency } => say(1, format!("pong after {} ms", latency.as_millis())),
         DeviceEvent::Rejected { topic, error } => {

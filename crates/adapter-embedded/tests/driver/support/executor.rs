@@ -44,7 +44,7 @@ impl Net {
     pub(crate) fn run<A, B>(&self, driver: impl Future<Output = A>, script: impl Future<Output = B>) -> (A, B) {
         let (driver, script) = (pin!(driver), pin!(script));
         let (mut driver, mut script) = (Task::new(driver), Task::new(script));
-        for _ in 0..200_000_u32 {
+        for round in 0..200_000_u32 {
             let turned = driver.turn();
             let moved = self.step();
             if moved {
@@ -52,9 +52,12 @@ impl Net {
             }
             if turned || moved {
                 script.flag.0.store(true, Ordering::Relaxed);
-                continue;
+                // A driver that never rests must not starve the script.
+                if round % 64 != 0 {
+                    continue;
+                }
             }
-            if script.turn() {
+            if script.turn() || turned || moved {
                 continue;
             }
             match (driver.output.take(), script.output.take()) {
