@@ -201,6 +201,8 @@ part_docs() {
 part_test() {
     need_mosquitto
     need_python_client
+    # Minutes of compiling are not to pass in silence.
+    run cargo test --workspace --all-features --no-run
     run cargo test -q --workspace --all-features
 }
 

@@ -59,7 +59,9 @@ use trigger::Lane;
 /// server delivers it; answer it with [`Device::respond`]. Without a store, a crash of the process may repeat a command
 /// that was not yet acknowledged.
 ///
-/// `S` holds what is on its way to the server, `D` the commands and their responses; neither can starve the other.
+/// `S` holds what is on its way to the server, `D` the commands and their responses; neither can starve the other. Of the
+/// slots of `S`, eight are kept for what the device must always be able to say and one for each command that runs; give it
+/// 16 at least, and as many more as commands are to run and triggers to wait at once.
 #[derive(Clone, Debug)]
 pub struct Device<S, D> {
     client: Client<S>,
