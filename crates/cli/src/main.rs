@@ -9,6 +9,7 @@ mod gateway;
 mod lines;
 mod output;
 mod run;
+mod seldom;
 mod signals;
 mod text;
 

@@ -19,7 +19,7 @@ use crate::text::{excerpt, tail};
 const STDERR_TAIL: usize = 400;
 
 /// How long after a program's exit its output may still be open: what was written before is read by then.
-const AFTER_EXIT: Duration = Duration::from_millis(200);
+pub(super) const AFTER_EXIT: Duration = Duration::from_millis(200);
 
 /// How a program is started.
 #[derive(Debug)]
