@@ -6,6 +6,7 @@ mod decode;
 mod demo;
 mod exit;
 mod gateway;
+mod limits;
 mod lines;
 mod output;
 mod run;

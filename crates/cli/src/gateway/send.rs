@@ -13,6 +13,7 @@ use super::state::{Action, Gateway, Order, Settings};
 use super::{KeyRing, random};
 use crate::broker::Broker;
 use crate::exit::{Failure, Outcome};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS};
 use crate::output::{Output, Verbosity};
 use crate::signals::Signals;
 use crate::text::Plain;
@@ -44,10 +45,10 @@ pub(super) struct Options {
     #[arg(value_name = "JSON", value_parser = parse_raw)]
     payload: Option<Raw>,
     /// How often it is sent at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(*ATTEMPTS.start())..=i64::from(*ATTEMPTS.end())))]
     attempts: Option<u32>,
     /// How long each attempt waits for the answer, in milliseconds; the device is told
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(TIMEOUT_MS))]
     timeout: Option<u64>,
 }
 

@@ -12,6 +12,7 @@ use super::state::{Action, Gateway, Order, Settings};
 use super::{DeviceId, Options};
 use crate::broker::Broker;
 use crate::exit::{Failure, Outcome};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS};
 use crate::lines::{Line, Lines};
 use crate::output::{Output, Tone, Verbosity};
 use crate::signals::Signals;
@@ -157,6 +158,12 @@ impl OrderLine {
         let line: Self = serde_json::from_str(text)
             .map_err(|error| format!("write {{\"device\":…,\"command\":…,\"payload\":…}}: {error}"))?;
         let device: DeviceId = line.device.parse()?;
+        if line.attempts.is_some_and(|n| !ATTEMPTS.contains(&n)) {
+            return Err(format!("attempts: write {} to {}", ATTEMPTS.start(), ATTEMPTS.end()));
+        }
+        if line.timeout.is_some_and(|ms| !TIMEOUT_MS.contains(&ms)) {
+            return Err(format!("timeout: write {} to {} milliseconds", TIMEOUT_MS.start(), TIMEOUT_MS.end()));
+        }
         let Self { command, payload, attempts, timeout: timeout_ms, .. } = line;
         Ok(Order { device, command, payload, attempts, timeout_ms })
     }

@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::commands::{Answered, Commands, Request, Step};
 use super::event::Event;
 use super::keys::{KeyRing, Verdict};
-use super::manifest::{DEFAULT_TIMEOUT_MS, Manifest, Retry};
+use super::manifest::{Command, DEFAULT_TIMEOUT_MS, Manifest, Retry};
 use super::names::{DEVICES, DeviceId, GATEWAY};
 use super::registry::{Presence, Registry};
 use super::wire::{self, Body};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS, within};
 use crate::text::excerpt;
 
 /// What a gateway is told at its start.
@@ -116,9 +117,10 @@ impl Gateway {
     pub(crate) fn send(&mut self, now: u64, order: Order) -> Result<(String, Vec<Action>), &'static str> {
         let Order { device, command, payload, attempts, timeout_ms } = order;
         let known = self.registry.manifest(&device).and_then(|manifest| manifest.command(&command));
-        let mut retry = known.and_then(|known| known.retry).unwrap_or_default();
-        retry = Retry { max_attempts: attempts.unwrap_or(retry.max_attempts), ..retry };
-        let timeout_ms = timeout_ms.or_else(|| known?.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
+        let (retry, its_timeout) = known.map_or((Retry::default(), DEFAULT_TIMEOUT_MS), Command::terms);
+        let max_attempts = within(attempts.unwrap_or(retry.max_attempts), &ATTEMPTS);
+        let timeout_ms = within(timeout_ms.unwrap_or(its_timeout), &TIMEOUT_MS);
+        let retry = Retry { max_attempts, ..retry };
         let id = self.next_id("cmd");
         let step = self.commands.start(now, id.clone(), Request { device, command, payload, retry, timeout_ms })?;
         self.run(step);

@@ -136,6 +136,33 @@ fn a_command_is_sent_again_under_the_same_id_as_the_manifest_says() {
     assert_eq!(gateway.waiting(), 0);
 }
 
+/// Sends a command to a device whose manifest says this of it, and runs what is due by then: the number of steps.
+fn steps_of(manifest: &str, until: u64) -> (usize, Gateway) {
+    let mut gateway = gateway("");
+    handle(
+        &mut gateway,
+        "status",
+        &format!(r#"{{"status":"online","apiKey":"k","commands":[{{"name":"read",{manifest}}}]}}"#),
+    );
+    gateway.send(0, order(None)).unwrap();
+    let mut steps = 0;
+    while let Some(due) = gateway.due().filter(|due| *due <= until && steps < 10_000) {
+        gateway.run_due(due);
+        steps += 1;
+    }
+    (steps, gateway)
+}
+
+#[test]
+fn a_manifest_can_ask_for_no_storm_and_for_no_endless_wait() {
+    let storm = r#""timeoutMs":0,"retry":{"maxAttempts":4294967295,"backoffMs":0}"#;
+    let (steps, _) = steps_of(storm, 4000);
+    assert!(steps < 50, "{steps} steps in 4 s");
+    let endless = r#""timeoutMs":18446744073709551615,"retry":{"maxAttempts":2,"backoffMs":18446744073709551615}"#;
+    let (_, gateway) = steps_of(endless, 3 * 3_600_000);
+    assert_eq!((gateway.waiting(), gateway.due()), (0, None), "given up within two attempts of an hour and a pause");
+}
+
 #[test]
 fn an_answer_is_reported_once_as_the_first() {
     let mut gateway = gateway("");
