@@ -9,6 +9,7 @@ mod link;
 mod list;
 mod manifest;
 mod names;
+mod overload;
 mod registry;
 mod send;
 mod serve;
@@ -71,8 +72,9 @@ pub(crate) struct Options {
     /// After each accepted trigger, send this as its `trigger_result`
     #[arg(long, value_name = "JSON", value_parser = parse_json)]
     trigger_result: Option<serde_json::Value>,
-    /// Send the commands that come as lines of JSON on standard input:
-    /// {"device":"AGENT:DEVICE","command":"NAME","payload":…,"attempts":N,"timeout":MS}
+    /// Send the commands that come as lines of JSON on standard input, and end when the last one is done:
+    /// {"device":"AGENT:DEVICE","command":"NAME","payload":…,"attempts":N,"timeout":MS}. The exit status is that of the
+    /// worst of them: 3 without an answer, 2 for a line that cannot be used, 1 when a device answered that it failed
     #[arg(long)]
     commands: bool,
     /// The MQTT Client Identifier. Its session stays at the broker, so that nothing is missed between two runs. Two

@@ -5,9 +5,12 @@ use mqtt_device_tokio::ClientEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufRead, BufReader};
+use tokio::time::Instant;
 
+use super::commands::MAX_PENDING;
 use super::event::Event;
 use super::link::{Link, News, is_refusal, served_filters, why};
+use super::overload::Overload;
 use super::state::{Action, Gateway, Order, Settings};
 use super::{DeviceId, Options};
 use crate::broker::Broker;
@@ -32,14 +35,22 @@ pub(super) async fn serve(settings: Settings, options: &Options, broker: &Broker
     };
     let link = Link::start(broker, Some(&options.client_id), &served_filters())?;
     let printer = Printer { output: Output::new(), json: options.json, verbosity };
-    let mut server =
-        Server { link, gateway: Gateway::new(settings), printer, connected_once: false, records_read: false };
+    let mut server = Server {
+        link,
+        gateway: Gateway::new(settings),
+        printer,
+        connected_once: false,
+        records_read: false,
+        overload: Overload::default(),
+        worst: 0,
+    };
     server.printer.event(&Event::Gateway { message: format!("serving {} with {keys}; Ctrl-C ends", broker.server) })?;
     let outcome = if options.commands {
         server.run(&mut signals, Some(Lines::new(BufReader::new(tokio::io::stdin()), MAX_LINE))).await
     } else {
         server.run(&mut signals, None::<Lines<BufReader<tokio::io::Stdin>>>).await
     };
+    let outcome = outcome.and_then(|()| server.last_words());
     tokio::select! {
         _ = server.link.close() => {}
         () = signals.next() => {}
@@ -54,6 +65,9 @@ struct Server {
     connected_once: bool,
     /// What other runs kept has been read: commands that come now find their manifests.
     records_read: bool,
+    overload: Overload,
+    /// The exit code of the worst command that came on standard input.
+    worst: u8,
 }
 
 impl Server {
@@ -64,6 +78,9 @@ impl Server {
                 return Ok(()); // all that was asked for is answered or given up
             }
             let due = self.gateway.due().map(|ms| self.link.at(ms));
+            let overload = self.overload.due(Instant::now());
+            // Of more commands than can wait, the rest stays in the pipe.
+            let room = self.records_read && self.gateway.waiting() < MAX_PENDING;
             let actions = tokio::select! {
                 biased;
                 () = signals.next() => return Ok(()),
@@ -72,7 +89,8 @@ impl Server {
                     None => return Ok(()),
                 },
                 () = sleep_until(due) => self.gateway.run_due(self.link.now()),
-                line = next_line(&mut orders), if self.records_read => match line {
+                () = sleep_until(overload) => said(self.overload.take(Instant::now())),
+                line = next_line(&mut orders), if room => match line {
                     Ok(Some(line)) => self.order(line)?,
                     Ok(None) => {
                         orders = None;
@@ -98,6 +116,7 @@ impl Server {
                 let total = usize::try_from(total).unwrap_or(usize::MAX);
                 self.gateway.handle_oversize(topic.as_deref().unwrap_or("an unreadable topic"), total)
             }
+            News::Event(event) if self.overload.takes(&event) => Vec::new(),
             News::Event(event) => {
                 if let ClientEvent::Disconnected { reason, detail, .. } = &event
                     && !self.connected_once
@@ -126,6 +145,7 @@ impl Server {
         match sent {
             Ok((_, actions)) => Ok(actions),
             Err(reason) => {
+                self.worst = self.worst.max(2);
                 let invalid = Event::Invalid { topic: "standard input".to_owned(), reason, excerpt: None };
                 Ok(vec![Action::Report(invalid)])
             }
@@ -136,10 +156,36 @@ impl Server {
         for action in actions {
             match action {
                 Action::Publish(outgoing) => self.link.publish(outgoing),
-                Action::Report(event) => self.printer.event(&event)?,
+                Action::Report(event) => {
+                    self.worst = self.worst.max(exit_code(&event));
+                    self.printer.event(&event)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// What is left to be said, and how the commands of standard input came out.
+    fn last_words(&mut self) -> Outcome {
+        let words = said(self.overload.rest());
+        self.carry_out(words)?;
+        match self.worst.max(if self.gateway.waiting() > 0 { 3 } else { 0 }) {
+            0 => Ok(()),
+            worst => Err(Failure::quiet(worst)), // each was reported
+        }
+    }
+}
+
+fn said(messages: Vec<String>) -> Vec<Action> {
+    messages.into_iter().map(|message| Action::Report(Event::Gateway { message })).collect()
+}
+
+/// What `send` would have ended with.
+const fn exit_code(event: &Event) -> u8 {
+    match event {
+        Event::NoAnswer { .. } => 3,
+        Event::Answer { success: false, command: Some(_), .. } => 1,
+        _ => 0,
     }
 }
 
@@ -170,7 +216,7 @@ impl OrderLine {
 }
 
 /// Until then; without a time, for ever.
-pub(crate) async fn sleep_until(due: Option<tokio::time::Instant>) {
+pub(crate) async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => core::future::pending().await,
