@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::proof::Proof;
 use crate::limits::{ATTEMPTS, BACKOFF_MS, PATIENCE_MS, TIMEOUT_MS, within};
 
 /// How many commands a device may announce.
@@ -15,6 +16,15 @@ pub(crate) struct Manifest {
     pub(crate) group: Option<String>,
     #[serde(default)]
     pub(crate) commands: Vec<Command>,
+}
+
+/// What a gateway keeps of a device at the broker: its manifest, and that it has shown its key.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Record {
+    #[serde(flatten)]
+    pub(crate) manifest: Manifest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<Proof>,
 }
 
 /// One command of a manifest.

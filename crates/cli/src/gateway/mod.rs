@@ -10,6 +10,7 @@ mod list;
 mod manifest;
 mod names;
 mod overload;
+mod proof;
 mod registry;
 mod send;
 mod serve;
@@ -45,7 +46,10 @@ The file of keys has one device per line, `agentId:deviceName key`. Either name 
 decides. Empty lines and lines that begin with `#` are skipped.
 
 What a device announced is kept, retained, on lua/gateway/devices/…, without its key, so that `send` and `list` know \
-it and a restarted gateway too. Let nobody else write below lua/gateway/.";
+it and a restarted gateway too. A device shows its key when it connects, and only then: of one that stayed connected \
+while the gateway restarted, the gateway believes the record, if its salted fingerprint is that of a key which is still \
+valid. Of any other, heartbeats are not answered and triggers are refused until it connects again; one line says so. \
+It still can be sent commands. Let nobody else read or write below lua/gateway/.";
 
 const AFTER: &str = "\
 Examples:

@@ -89,6 +89,15 @@ fn a_restarted_gateway_knows_the_devices_that_are_still_connected() {
     assert_eq!(trigger["accepted"], true, "{trigger}");
     assert_eq!((&trigger["trigger"], &trigger["payload"]), (&json!("leak"), &json!({"litres": 3})));
     device.stdout().wait(|line| line.contains("result of trigger leak: {\"done\":true}")).unwrap();
+    second.stop();
+    // With another key in the file the record proves nothing: the device is refused until it connects with that key.
+    let mut third = Gateway::start(&url, &["--keys", &self::keys(&folder, "the-next-key")]);
+    std::io::Write::write_all(&mut stdin, b"{\"trigger\":\"leak\"}\n").unwrap();
+    assert_eq!(third.event("unproven", |_| true)["device"], "acme:pump");
+    assert_eq!(third.event("trigger", |_| true)["accepted"], false);
+    device.stderr().wait(|line| line.contains("has not shown its API key")).unwrap();
+    let answer = gateway(&url, &["--json", "send", "acme:pump", "echo", "1"]);
+    assert_eq!(answer.code, 0, "it can be sent commands: {answer:?}");
     stop(&mut device);
 }
 
