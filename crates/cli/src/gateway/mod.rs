@@ -119,6 +119,11 @@ pub(crate) async fn gateway(options: Options, verbosity: Verbosity) -> Outcome {
 }
 
 impl Options {
+    /// Whether it will serve.
+    pub(crate) const fn serves(&self) -> bool {
+        self.action.is_none()
+    }
+
     fn keys(&self) -> Outcome<KeyRing> {
         let Some(file) = &self.keys else {
             return if self.accept_any_key {

@@ -17,7 +17,7 @@ use crate::broker::Broker;
 use crate::exit::{Failure, Outcome};
 use crate::limits::{ATTEMPTS, TIMEOUT_MS};
 use crate::lines::{Line, Lines};
-use crate::output::{Output, Tone, Verbosity};
+use crate::output::{Spooled, Tone, Verbosity, gap};
 use crate::signals::Signals;
 
 /// How long a line of standard input may be.
@@ -28,13 +28,14 @@ const MAX_LINE: usize = 256 * 1024;
 /// # Errors
 /// The broker refuses, or the output is gone.
 pub(super) async fn serve(settings: Settings, options: &Options, broker: &Broker, verbosity: Verbosity) -> Outcome {
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(|| {})?;
     let keys = match settings.keys.len() {
         0 => "any key".to_owned(),
         n => format!("{n} lines of keys"),
     };
     let link = Link::start(broker, Some(&options.client_id), &served_filters())?;
-    let printer = Printer { output: Output::new(), json: options.json, verbosity };
+    let output = Spooled::new(if options.json { json_gap } else { gap })?;
+    let printer = Printer { output, json: options.json, verbosity };
     let mut server = Server {
         link,
         gateway: Gateway::new(settings),
@@ -51,10 +52,9 @@ pub(super) async fn serve(settings: Settings, options: &Options, broker: &Broker
         server.run(&mut signals, None::<Lines<BufReader<tokio::io::Stdin>>>).await
     };
     let outcome = outcome.and_then(|()| server.last_words());
-    tokio::select! {
-        _ = server.link.close() => {}
-        () = signals.next() => {}
-    }
+    let Server { link, printer, .. } = server;
+    link.close().await;
+    printer.output.close()?;
     outcome
 }
 
@@ -84,6 +84,7 @@ impl Server {
             let actions = tokio::select! {
                 biased;
                 () = signals.next() => return Ok(()),
+                gone = self.printer.output.failed() => return Err(gone.into()),
                 news = self.link.next() => match self.news(news)? {
                     Some(actions) => actions,
                     None => return Ok(()),
@@ -253,7 +254,7 @@ pub(crate) fn describe(event: ClientEvent) -> Option<String> {
 
 /// Prints events.
 struct Printer {
-    output: Output,
+    output: Spooled,
     json: bool,
     verbosity: Verbosity,
 }
@@ -265,8 +266,14 @@ struct Stamped<'a> {
     event: &'a Event,
 }
 
+/// The line where lines are missing, as an event.
+fn json_gap(lines: u64) -> String {
+    let event = Event::Gateway { message: gap(lines) };
+    serde_json::to_string(&Stamped { time: now(), event: &event }).unwrap_or_default()
+}
+
 impl Printer {
-    fn event(&mut self, event: &Event) -> Outcome {
+    fn event(&self, event: &Event) -> Outcome {
         if self.verbosity < 0 && !event.is_trouble() {
             return Ok(());
         }

@@ -101,6 +101,13 @@ pub(crate) struct Options {
     check: bool,
 }
 
+impl Options {
+    /// Whether a device will run.
+    pub(crate) const fn serves(&self) -> bool {
+        !self.check
+    }
+}
+
 /// Runs the device until a signal.
 ///
 /// # Errors
@@ -112,7 +119,7 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
         let what = format!("{}: sound: {}:{}", options.config.display(), config.agent, config.device);
         return Ok(Output::new().line(&format!("{what}, {} commands, {}", config.commands.len(), config.server))?);
     }
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(program::end_all)?;
     let launcher = Arc::new(Launcher::new(config.folder.clone(), &config.key, config.parallel));
     let device = build(&config, key, &launcher)?;
     let events = device.events();
@@ -138,21 +145,13 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
     }
     tracing::info!("stopping");
     watched.iter().for_each(Watched::last_words);
-    let stopped = tokio::select! {
-        stopped = device.stop(STOP_WITHIN) => Some(stopped),
-        () = signals.next() => None,
-    };
-    match stopped {
-        Some(stopped) => {
-            // The stream ends with the device.
-            reporting.await.map_err(Failure::failed)??;
-            if stopped.clean {
-                Ok(())
-            } else {
-                Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))
-            }
-        }
-        None => Err(Failure::failed("stopped at once, at the second signal")),
+    let stopped = device.stop(STOP_WITHIN).await;
+    // The stream ends with the device.
+    reporting.await.map_err(Failure::failed)??;
+    if stopped.clean {
+        Ok(())
+    } else {
+        Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))
     }
 }
 
