@@ -11,7 +11,8 @@ Exit status:
   0  success
   1  something went wrong, or the device answered that it failed
   2  the arguments or a file cannot be used
-  3  the broker or the device did not answer in time";
+  3  the broker or the device did not answer in time
+  130  ended at once, at the second Ctrl-C or SIGTERM";
 
 const AFTER: &str = "\
 Examples:
@@ -59,6 +60,17 @@ enum Command {
     Decode(decode::Options),
 }
 
+impl Command {
+    /// Whether others depend on it while it prints.
+    const fn serves(&self) -> bool {
+        match self {
+            Self::Run(options) => options.serves(),
+            Self::Gateway(options) => options.serves(),
+            Self::Demo(_) | Self::Decode(_) => false,
+        }
+    }
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -69,7 +81,7 @@ impl Cli {
             (true, _) => -1,
             (false, n) => Verbosity::try_from(n).unwrap_or(Verbosity::MAX),
         };
-        output::start_log(verbosity);
+        output::start_log(verbosity, self.command.serves());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::failed(format_args!("cannot start: {error}")))?;
         let outcome = runtime.block_on(async {

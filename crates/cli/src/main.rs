@@ -6,10 +6,13 @@ mod decode;
 mod demo;
 mod exit;
 mod gateway;
+mod limits;
 mod lines;
 mod output;
 mod run;
+mod seldom;
 mod signals;
+mod spool;
 mod text;
 
 use std::process::ExitCode;
@@ -17,15 +20,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let text = failure.to_string();
-            if !text.is_empty() {
-                let bad = anstyle::AnsiColor::Red.on_default().bold();
-                anstream::eprintln!("{bad}error:{bad:#} {text}");
-            }
-            failure.exit_code()
-        }
-    }
+    let outcome = cli::Cli::parse().run();
+    output::close_log(&outcome.as_ref().err().map(ToString::to_string).unwrap_or_default());
+    outcome.map_or_else(|failure| failure.exit_code(), |()| ExitCode::SUCCESS)
 }

@@ -81,7 +81,7 @@ pub(crate) async fn demo(options: &Options, verbosity: Verbosity) -> Outcome {
         Some(file) => read_secret(file, "--api-key-file")?,
         None => Hidden(format!("{:016x}", random())),
     };
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(|| {})?;
     let mut timeline = Timeline::new(options.json || verbosity < 0);
     let (broker, embedded) = if options.broker.url.is_some() {
         (options.broker.resolve()?, None)

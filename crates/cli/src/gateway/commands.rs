@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 
 use super::manifest::Retry;
 use super::names::DeviceId;
+use crate::limits::{BACKOFF_MS, within};
 
 /// How many commands may wait for their answer at once.
-const MAX_PENDING: usize = 10_000;
+pub(crate) const MAX_PENDING: usize = 10_000;
 
 /// How many answered commands are remembered, to tell a repeated answer from one to nobody's command.
 const MAX_ANSWERED: usize = 1000;
@@ -138,7 +139,8 @@ impl Pending {
         if !self.pausing {
             self.pausing = true;
             let doublings = self.attempt.saturating_sub(1).min(16);
-            self.due = now.saturating_add(self.retry.backoff_ms.saturating_mul(1 << doublings));
+            let pause = self.retry.backoff_ms.saturating_mul(1 << doublings);
+            self.due = now.saturating_add(within(pause, &BACKOFF_MS));
             return None;
         }
         self.pausing = false;

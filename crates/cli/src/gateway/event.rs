@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Authenticated { device: DeviceId, group: Option<String>, commands: Vec<String> },
     /// A device was refused.
     Refused { device: DeviceId, code: &'static str, reason: String },
+    /// A device lives whose key this gateway has not seen; said once.
+    Unproven { device: DeviceId },
     /// A device beat and got its `pong`.
     Heartbeat { device: DeviceId },
     /// A command left for a device.
@@ -61,6 +63,7 @@ impl Event {
             | Self::Offline { device, .. }
             | Self::Authenticated { device, .. }
             | Self::Refused { device, .. }
+            | Self::Unproven { device }
             | Self::Heartbeat { device }
             | Self::Command { device, .. }
             | Self::Answer { device, .. }
@@ -81,6 +84,10 @@ impl Event {
             Self::Offline { retained, .. } => format!("offline{}", kept(*retained)),
             Self::Authenticated { commands, .. } => format!("key accepted; commands: {}", list(commands)),
             Self::Refused { code, reason, .. } => format!("refused ({code}): {}", Plain(reason)),
+            Self::Unproven { .. } => {
+                "has not shown its API key to this gateway: ignored, but for commands, until it connects again"
+                    .to_owned()
+            }
             Self::Heartbeat { .. } => "heartbeat, answered with pong".to_owned(),
             Self::Command { command_id, command, attempt, .. } => {
                 let again = if *attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
@@ -119,6 +126,7 @@ impl Event {
         matches!(
             self,
             Self::Refused { .. }
+                | Self::Unproven { .. }
                 | Self::NoAnswer { .. }
                 | Self::Invalid { .. }
                 | Self::Limit { .. }

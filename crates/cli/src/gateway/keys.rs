@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::names::DeviceId;
+use super::proof::Proof;
 
 /// A key that is compared and never shown.
 #[derive(Clone)]
@@ -80,11 +81,20 @@ impl KeyRing {
     /// Whether that device may come with that key.
     pub(crate) fn check(&self, device: &DeviceId, key: &str) -> Verdict {
         let Self::Rules(rules) = self else { return Verdict::Accepted };
-        let Some(best) = rules.iter().filter(|rule| rule.fits(device)).map(Rule::exactness).max() else {
-            return Verdict::UnknownDevice;
-        };
-        let mut candidates = rules.iter().filter(|rule| rule.fits(device) && rule.exactness() == best);
-        if candidates.any(|rule| rule.key.is(key)) { Verdict::Accepted } else { Verdict::WrongKey }
+        let found = decisive(rules, device).map(|rule| rule.key.is(key)).reduce(|one, other| one || other);
+        match found {
+            None => Verdict::UnknownDevice,
+            Some(true) => Verdict::Accepted,
+            Some(false) => Verdict::WrongKey,
+        }
+    }
+
+    /// Whether the device once showed a key with which it may come now.
+    pub(crate) fn believe(&self, device: &DeviceId, proof: &Proof) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Rules(rules) => decisive(rules, device).any(|rule| proof.is_of(device, &rule.key.0)),
+        }
     }
 
     /// Whether any line fits the device, whatever its key.
@@ -102,6 +112,12 @@ impl KeyRing {
             Self::Rules(rules) => rules.len(),
         }
     }
+}
+
+/// The most exact lines that fit the device.
+fn decisive<'r>(rules: &'r [Rule], device: &DeviceId) -> impl Iterator<Item = &'r Rule> {
+    let best = rules.iter().filter(|rule| rule.fits(device)).map(Rule::exactness).max();
+    rules.iter().filter(move |rule| rule.fits(device) && Some(rule.exactness()) == best)
 }
 
 impl Rule {

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::proof::Proof;
+use crate::limits::{ATTEMPTS, BACKOFF_MS, PATIENCE_MS, TIMEOUT_MS, within};
+
 /// How many commands a device may announce.
 pub(crate) const MAX_COMMANDS: usize = 1024;
 
@@ -13,6 +16,15 @@ pub(crate) struct Manifest {
     pub(crate) group: Option<String>,
     #[serde(default)]
     pub(crate) commands: Vec<Command>,
+}
+
+/// What a gateway keeps of a device at the broker: its manifest, and that it has shown its key.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Record {
+    #[serde(flatten)]
+    pub(crate) manifest: Manifest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proof: Option<Proof>,
 }
 
 /// One command of a manifest.
@@ -46,6 +58,26 @@ impl Default for Retry {
 
 /// How long a device may take for a command when its manifest does not say.
 pub(crate) const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+
+impl Retry {
+    /// What a gateway makes of it: a manifest that asks for a storm, or for no end, is not obeyed.
+    #[must_use]
+    fn bounded(self) -> Self {
+        Self {
+            max_attempts: within(self.max_attempts, &ATTEMPTS),
+            backoff_ms: within(self.backoff_ms, &(PATIENCE_MS.1..=*BACKOFF_MS.end())),
+        }
+    }
+}
+
+impl Command {
+    /// How often it is sent, and how long each answer may take, as far as a gateway goes along.
+    pub(crate) fn terms(&self) -> (Retry, u64) {
+        let timeout_ms = self.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS);
+        let timeout_ms = within(timeout_ms, &(PATIENCE_MS.0..=*TIMEOUT_MS.end()));
+        (self.retry.unwrap_or_default().bounded(), timeout_ms)
+    }
+}
 
 impl Manifest {
     /// The command of that name.
@@ -91,6 +123,16 @@ mod tests {
         let kept = serde_json::to_string(&manifest).unwrap();
         assert!(!kept.contains("apiKey"), "{kept}");
         assert_eq!(serde_json::from_str::<Manifest>(&kept).unwrap(), manifest);
+    }
+
+    #[test]
+    fn what_a_manifest_asks_for_is_bounded() {
+        let terms = |text: &str| serde_json::from_str::<Command>(text).unwrap().terms();
+        let storm = r#"{"name":"a","timeoutMs":0,"retry":{"maxAttempts":4294967295,"backoffMs":0}}"#;
+        assert_eq!(terms(storm), (Retry { max_attempts: 1000, backoff_ms: 10 }, 100));
+        let never = r#"{"name":"a","timeoutMs":18446744073709551615,"retry":{"maxAttempts":0,"backoffMs":18446744073709551615}}"#;
+        assert_eq!(terms(never), (Retry { max_attempts: 1, backoff_ms: 3_600_000 }, 3_600_000));
+        assert_eq!(terms(r#"{"name":"a"}"#), (Retry::default(), DEFAULT_TIMEOUT_MS));
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod link;
 mod list;
 mod manifest;
 mod names;
+mod overload;
+mod proof;
 mod registry;
 mod send;
 mod serve;
@@ -44,7 +46,10 @@ The file of keys has one device per line, `agentId:deviceName key`. Either name 
 decides. Empty lines and lines that begin with `#` are skipped.
 
 What a device announced is kept, retained, on lua/gateway/devices/…, without its key, so that `send` and `list` know \
-it and a restarted gateway too. Let nobody else write below lua/gateway/.";
+it and a restarted gateway too. A device shows its key when it connects, and only then: of one that stayed connected \
+while the gateway restarted, the gateway believes the record, if its salted fingerprint is that of a key which is still \
+valid. Of any other, heartbeats are not answered and triggers are refused until it connects again; one line says so. \
+It still can be sent commands. Let nobody else read or write below lua/gateway/.";
 
 const AFTER: &str = "\
 Examples:
@@ -71,8 +76,9 @@ pub(crate) struct Options {
     /// After each accepted trigger, send this as its `trigger_result`
     #[arg(long, value_name = "JSON", value_parser = parse_json)]
     trigger_result: Option<serde_json::Value>,
-    /// Send the commands that come as lines of JSON on standard input:
-    /// {"device":"AGENT:DEVICE","command":"NAME","payload":…,"attempts":N,"timeout":MS}
+    /// Send the commands that come as lines of JSON on standard input, and end when the last one is done:
+    /// {"device":"AGENT:DEVICE","command":"NAME","payload":…,"attempts":N,"timeout":MS}. The exit status is that of the
+    /// worst of them: 3 without an answer, 2 for a line that cannot be used, 1 when a device answered that it failed
     #[arg(long)]
     commands: bool,
     /// The MQTT Client Identifier. Its session stays at the broker, so that nothing is missed between two runs. Two
@@ -113,6 +119,11 @@ pub(crate) async fn gateway(options: Options, verbosity: Verbosity) -> Outcome {
 }
 
 impl Options {
+    /// Whether it will serve.
+    pub(crate) const fn serves(&self) -> bool {
+        self.action.is_none()
+    }
+
     fn keys(&self) -> Outcome<KeyRing> {
         let Some(file) = &self.keys else {
             return if self.accept_any_key {

@@ -20,12 +20,27 @@ pub(crate) enum Presence {
     Offline,
 }
 
+/// What a device's API key is worth here. Only the device itself takes back what it did: a record never overrules it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has shown no key to this run, and no record proves that it showed a valid one to an earlier run.
+    #[default]
+    Unproven,
+    /// The same, and that has been told.
+    Told,
+    /// It has shown a valid key.
+    Accepted,
+    /// The last key that it has shown is wrong.
+    Refused,
+}
+
 /// What is known of one device.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     pub(crate) presence: Presence,
     pub(crate) group: Option<String>,
-    /// There when the device has shown a valid key.
+    pub(crate) standing: Standing,
+    /// As it announced it to this run or, as its record says, to an earlier one.
     pub(crate) manifest: Option<Manifest>,
     manifest_bytes: usize,
 }
@@ -43,9 +58,14 @@ impl Registry {
         self.devices.get(id)
     }
 
-    /// Its manifest, if it has shown a valid key.
+    /// Its manifest, as far as it is known.
     pub(crate) fn manifest(&self, id: &DeviceId) -> Option<&Manifest> {
         self.known(id)?.manifest.as_ref()
+    }
+
+    /// What its key is worth.
+    pub(crate) fn standing(&self, id: &DeviceId) -> Standing {
+        self.known(id).map_or(Standing::Unproven, |known| known.standing)
     }
 
     /// All devices in the order of their names.
@@ -71,7 +91,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Notes the manifest of a device that has shown a valid key; `bytes` is the size of the message.
+    /// Notes what became of a device's key.
+    ///
+    /// # Errors
+    /// There is no room for one more device.
+    pub(crate) fn set_standing(&mut self, id: &DeviceId, standing: Standing) -> Result<(), &'static str> {
+        self.entry(id)?.standing = standing;
+        Ok(())
+    }
+
+    /// Notes the manifest of a device; `bytes` is the size of the message.
     ///
     /// # Errors
     /// There is no room for one more device, or for so large a manifest.

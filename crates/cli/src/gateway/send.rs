@@ -13,6 +13,7 @@ use super::state::{Action, Gateway, Order, Settings};
 use super::{KeyRing, random};
 use crate::broker::Broker;
 use crate::exit::{Failure, Outcome};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS};
 use crate::output::{Output, Verbosity};
 use crate::signals::Signals;
 use crate::text::Plain;
@@ -44,10 +45,10 @@ pub(super) struct Options {
     #[arg(value_name = "JSON", value_parser = parse_raw)]
     payload: Option<Raw>,
     /// How often it is sent at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(*ATTEMPTS.start())..=i64::from(*ATTEMPTS.end())))]
     attempts: Option<u32>,
     /// How long each attempt waits for the answer, in milliseconds; the device is told
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(TIMEOUT_MS))]
     timeout: Option<u64>,
 }
 
@@ -65,7 +66,7 @@ fn parse_raw(text: &str) -> Result<Raw, String> {
 /// The device said no (1), or nobody answered (3).
 pub(super) async fn send(options: &Options, broker: &Broker, json: bool, verbosity: Verbosity) -> Outcome {
     let Options { device, command, payload, attempts, timeout } = options;
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(|| {})?;
     let filters = [device.topic("response"), device.record_topic()];
     let mut link = Link::open(broker, None, &filters).await?;
     link.mark();

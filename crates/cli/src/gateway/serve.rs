@@ -5,15 +5,19 @@ use mqtt_device_tokio::ClientEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufRead, BufReader};
+use tokio::time::Instant;
 
+use super::commands::MAX_PENDING;
 use super::event::Event;
 use super::link::{Link, News, is_refusal, served_filters, why};
+use super::overload::Overload;
 use super::state::{Action, Gateway, Order, Settings};
 use super::{DeviceId, Options};
 use crate::broker::Broker;
 use crate::exit::{Failure, Outcome};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS};
 use crate::lines::{Line, Lines};
-use crate::output::{Output, Tone, Verbosity};
+use crate::output::{Spooled, Tone, Verbosity, gap};
 use crate::signals::Signals;
 
 /// How long a line of standard input may be.
@@ -24,25 +28,33 @@ const MAX_LINE: usize = 256 * 1024;
 /// # Errors
 /// The broker refuses, or the output is gone.
 pub(super) async fn serve(settings: Settings, options: &Options, broker: &Broker, verbosity: Verbosity) -> Outcome {
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(|| {})?;
     let keys = match settings.keys.len() {
         0 => "any key".to_owned(),
         n => format!("{n} lines of keys"),
     };
     let link = Link::start(broker, Some(&options.client_id), &served_filters())?;
-    let printer = Printer { output: Output::new(), json: options.json, verbosity };
-    let mut server =
-        Server { link, gateway: Gateway::new(settings), printer, connected_once: false, records_read: false };
+    let output = Spooled::new(if options.json { json_gap } else { gap })?;
+    let printer = Printer { output, json: options.json, verbosity };
+    let mut server = Server {
+        link,
+        gateway: Gateway::new(settings),
+        printer,
+        connected_once: false,
+        records_read: false,
+        overload: Overload::default(),
+        worst: 0,
+    };
     server.printer.event(&Event::Gateway { message: format!("serving {} with {keys}; Ctrl-C ends", broker.server) })?;
     let outcome = if options.commands {
         server.run(&mut signals, Some(Lines::new(BufReader::new(tokio::io::stdin()), MAX_LINE))).await
     } else {
         server.run(&mut signals, None::<Lines<BufReader<tokio::io::Stdin>>>).await
     };
-    tokio::select! {
-        _ = server.link.close() => {}
-        () = signals.next() => {}
-    }
+    let outcome = outcome.and_then(|()| server.last_words());
+    let Server { link, printer, .. } = server;
+    link.close().await;
+    printer.output.close()?;
     outcome
 }
 
@@ -53,6 +65,9 @@ struct Server {
     connected_once: bool,
     /// What other runs kept has been read: commands that come now find their manifests.
     records_read: bool,
+    overload: Overload,
+    /// The exit code of the worst command that came on standard input.
+    worst: u8,
 }
 
 impl Server {
@@ -63,15 +78,20 @@ impl Server {
                 return Ok(()); // all that was asked for is answered or given up
             }
             let due = self.gateway.due().map(|ms| self.link.at(ms));
+            let overload = self.overload.due(Instant::now());
+            // Of more commands than can wait, the rest stays in the pipe.
+            let room = self.records_read && self.gateway.waiting() < MAX_PENDING;
             let actions = tokio::select! {
                 biased;
                 () = signals.next() => return Ok(()),
+                gone = self.printer.output.failed() => return Err(gone.into()),
                 news = self.link.next() => match self.news(news)? {
                     Some(actions) => actions,
                     None => return Ok(()),
                 },
                 () = sleep_until(due) => self.gateway.run_due(self.link.now()),
-                line = next_line(&mut orders), if self.records_read => match line {
+                () = sleep_until(overload) => said(self.overload.take(Instant::now())),
+                line = next_line(&mut orders), if room => match line {
                     Ok(Some(line)) => self.order(line)?,
                     Ok(None) => {
                         orders = None;
@@ -97,6 +117,7 @@ impl Server {
                 let total = usize::try_from(total).unwrap_or(usize::MAX);
                 self.gateway.handle_oversize(topic.as_deref().unwrap_or("an unreadable topic"), total)
             }
+            News::Event(event) if self.overload.takes(&event) => Vec::new(),
             News::Event(event) => {
                 if let ClientEvent::Disconnected { reason, detail, .. } = &event
                     && !self.connected_once
@@ -125,6 +146,7 @@ impl Server {
         match sent {
             Ok((_, actions)) => Ok(actions),
             Err(reason) => {
+                self.worst = self.worst.max(2);
                 let invalid = Event::Invalid { topic: "standard input".to_owned(), reason, excerpt: None };
                 Ok(vec![Action::Report(invalid)])
             }
@@ -135,10 +157,36 @@ impl Server {
         for action in actions {
             match action {
                 Action::Publish(outgoing) => self.link.publish(outgoing),
-                Action::Report(event) => self.printer.event(&event)?,
+                Action::Report(event) => {
+                    self.worst = self.worst.max(exit_code(&event));
+                    self.printer.event(&event)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// What is left to be said, and how the commands of standard input came out.
+    fn last_words(&mut self) -> Outcome {
+        let words = said(self.overload.rest());
+        self.carry_out(words)?;
+        match self.worst.max(if self.gateway.waiting() > 0 { 3 } else { 0 }) {
+            0 => Ok(()),
+            worst => Err(Failure::quiet(worst)), // each was reported
+        }
+    }
+}
+
+fn said(messages: Vec<String>) -> Vec<Action> {
+    messages.into_iter().map(|message| Action::Report(Event::Gateway { message })).collect()
+}
+
+/// What `send` would have ended with.
+const fn exit_code(event: &Event) -> u8 {
+    match event {
+        Event::NoAnswer { .. } => 3,
+        Event::Answer { success: false, command: Some(_), .. } => 1,
+        _ => 0,
     }
 }
 
@@ -157,13 +205,19 @@ impl OrderLine {
         let line: Self = serde_json::from_str(text)
             .map_err(|error| format!("write {{\"device\":…,\"command\":…,\"payload\":…}}: {error}"))?;
         let device: DeviceId = line.device.parse()?;
+        if line.attempts.is_some_and(|n| !ATTEMPTS.contains(&n)) {
+            return Err(format!("attempts: write {} to {}", ATTEMPTS.start(), ATTEMPTS.end()));
+        }
+        if line.timeout.is_some_and(|ms| !TIMEOUT_MS.contains(&ms)) {
+            return Err(format!("timeout: write {} to {} milliseconds", TIMEOUT_MS.start(), TIMEOUT_MS.end()));
+        }
         let Self { command, payload, attempts, timeout: timeout_ms, .. } = line;
         Ok(Order { device, command, payload, attempts, timeout_ms })
     }
 }
 
 /// Until then; without a time, for ever.
-pub(crate) async fn sleep_until(due: Option<tokio::time::Instant>) {
+pub(crate) async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => core::future::pending().await,
@@ -200,7 +254,7 @@ pub(crate) fn describe(event: ClientEvent) -> Option<String> {
 
 /// Prints events.
 struct Printer {
-    output: Output,
+    output: Spooled,
     json: bool,
     verbosity: Verbosity,
 }
@@ -212,8 +266,14 @@ struct Stamped<'a> {
     event: &'a Event,
 }
 
+/// The line where lines are missing, as an event.
+fn json_gap(lines: u64) -> String {
+    let event = Event::Gateway { message: gap(lines) };
+    serde_json::to_string(&Stamped { time: now(), event: &event }).unwrap_or_default()
+}
+
 impl Printer {
-    fn event(&mut self, event: &Event) -> Outcome {
+    fn event(&self, event: &Event) -> Outcome {
         if self.verbosity < 0 && !event.is_trouble() {
             return Ok(());
         }

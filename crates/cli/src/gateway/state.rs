@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::commands::{Answered, Commands, Request, Step};
 use super::event::Event;
 use super::keys::{KeyRing, Verdict};
-use super::manifest::{DEFAULT_TIMEOUT_MS, Manifest, Retry};
+use super::manifest::{Command, DEFAULT_TIMEOUT_MS, Manifest, Record, Retry};
 use super::names::{DEVICES, DeviceId, GATEWAY};
-use super::registry::{Presence, Registry};
+use super::proof::Proof;
+use super::registry::{Presence, Registry, Standing};
 use super::wire::{self, Body};
+use crate::limits::{ATTEMPTS, TIMEOUT_MS, within};
 use crate::text::excerpt;
 
 /// What a gateway is told at its start.
@@ -83,8 +85,10 @@ impl Gateway {
             // A retained message on the other topics is nothing that happened now.
             Ok((_, Some("heartbeat" | "response" | "trigger"))) if retain => Ok(()),
             Ok((device, Some("heartbeat"))) => {
-                self.publish(&device, "pong", Vec::new(), false);
-                self.report(Event::Heartbeat { device });
+                if self.is_accepted(&device) {
+                    self.publish(&device, "pong", Vec::new(), false);
+                    self.report(Event::Heartbeat { device });
+                }
                 Ok(())
             }
             Ok((device, Some("response"))) => self.response(device, payload),
@@ -116,9 +120,10 @@ impl Gateway {
     pub(crate) fn send(&mut self, now: u64, order: Order) -> Result<(String, Vec<Action>), &'static str> {
         let Order { device, command, payload, attempts, timeout_ms } = order;
         let known = self.registry.manifest(&device).and_then(|manifest| manifest.command(&command));
-        let mut retry = known.and_then(|known| known.retry).unwrap_or_default();
-        retry = Retry { max_attempts: attempts.unwrap_or(retry.max_attempts), ..retry };
-        let timeout_ms = timeout_ms.or_else(|| known?.timeout_ms).unwrap_or(DEFAULT_TIMEOUT_MS);
+        let (retry, its_timeout) = known.map_or((Retry::default(), DEFAULT_TIMEOUT_MS), Command::terms);
+        let max_attempts = within(attempts.unwrap_or(retry.max_attempts), &ATTEMPTS);
+        let timeout_ms = within(timeout_ms.unwrap_or(its_timeout), &TIMEOUT_MS);
+        let retry = Retry { max_attempts, ..retry };
         let id = self.next_id("cmd");
         let step = self.commands.start(now, id.clone(), Request { device, command, payload, retry, timeout_ms })?;
         self.run(step);
@@ -192,6 +197,10 @@ impl Gateway {
             Verdict::WrongKey => Some("the API key is wrong"),
         };
         if let Some(reason) = reason {
+            if self.settings.keys.names(device) {
+                // Without room nothing is known of it, so that it is not believed either.
+                let _ = self.registry.set_standing(device, Standing::Refused);
+            }
             self.error(device, "unauthorized", reason);
             let (device, reason) = (device.clone(), reason.to_owned());
             self.report(Event::Refused { device, code: "unauthorized", reason });
@@ -200,17 +209,19 @@ impl Gateway {
         manifest.validate().map_err(|why| Fault::new(format!("the manifest: {why}")).tell(device))?;
         let commands = manifest.commands.iter().map(|command| command.name.clone()).collect();
         let group = manifest.group.clone();
-        let record = serde_json::to_vec(&manifest).unwrap_or_default();
-        if let Err(reason) = self.registry.set_manifest(device, manifest, size) {
+        let record = Record { manifest, proof: Some(Proof::new(device, key, self.settings.run)) };
+        let kept = serde_json::to_vec(&record).unwrap_or_default();
+        if let Err(reason) = self.registry.set_manifest(device, record.manifest, size) {
             self.error(device, "limit", reason);
             self.report(Event::Limit { device: device.clone(), reason });
             return Ok(());
         }
         self.note(device, Presence::Online, group.clone());
+        let _ = self.registry.set_standing(device, Standing::Accepted); // it has room, with its manifest
         self.publish(device, "connected", Body::Connected { message: "authenticated" }.write(), true);
         if self.settings.keep_records {
             let (topic, retain) = (device.record_topic(), true);
-            self.out.push(Action::Publish(Outgoing { topic, payload: record, at_least_once: true, retain }));
+            self.out.push(Action::Publish(Outgoing { topic, payload: kept, at_least_once: true, retain }));
         }
         self.report(Event::Authenticated { device: device.clone(), group, commands });
         Ok(())
@@ -233,7 +244,7 @@ impl Gateway {
         let fault = |reason: String| Fault::new(reason).shown(payload).tell(&device);
         let wire::Trigger { trigger_name, payload } = wire::read::<wire::Trigger>(payload).map_err(fault)?;
         let trigger_id = self.next_id("trg");
-        let accepted = matches!(self.settings.keys, KeyRing::Open) || self.registry.manifest(&device).is_some();
+        let accepted = self.is_accepted(&device);
         let error = (!accepted).then_some("the device has not shown its API key to this gateway");
         let ack = Body::TriggerAck { trigger_id: &trigger_id, received: accepted, error };
         self.publish(&device, "trigger_ack", ack.write(), true);
@@ -254,12 +265,36 @@ impl Gateway {
         if payload.is_empty() || !self.settings.keys.names(&device) {
             return Ok(());
         }
-        let manifest = wire::read::<Manifest>(payload).map_err(|reason| Fault::new(reason).shown(payload))?;
+        let Record { manifest, proof } = wire::read(payload).map_err(|reason| Fault::new(reason).shown(payload))?;
         manifest.validate().map_err(Fault::new)?;
         if let Err(reason) = self.registry.set_manifest(&device, manifest, payload.len()) {
             self.report(Event::Limit { device, reason });
+            return Ok(());
+        }
+        // What the device itself showed to this run stands over any record.
+        if self.registry.standing(&device) != Standing::Refused
+            && proof.is_some_and(|proof| self.settings.keys.believe(&device, &proof))
+            && let Err(reason) = self.registry.set_standing(&device, Standing::Accepted)
+        {
+            self.report(Event::Limit { device, reason });
         }
         Ok(())
+    }
+
+    /// Whether what the device says is believed. Of one that is not, the first time is reported.
+    fn is_accepted(&mut self, device: &DeviceId) -> bool {
+        if matches!(self.settings.keys, KeyRing::Open) {
+            return true;
+        }
+        let standing = self.registry.standing(device);
+        // Of a refused one it was reported why; a stranger takes no room to remember that it was reported.
+        if standing == Standing::Unproven
+            && self.settings.keys.names(device)
+            && self.registry.set_standing(device, Standing::Told).is_ok()
+        {
+            self.report(Event::Unproven { device: device.clone() });
+        }
+        standing == Standing::Accepted
     }
 
     fn error(&mut self, device: &DeviceId, code: &str, message: &str) {

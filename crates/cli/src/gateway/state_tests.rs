@@ -108,7 +108,7 @@ fn each_trigger_gets_an_id_of_its_own_and_the_result_if_one_is_set() {
     let (published, reported) = handle(&mut gateway, "trigger", trigger);
     assert_eq!(published.len(), 1, "no result for a trigger that was not accepted");
     assert!(published[0].1.contains(r#""received":false,"error":"#), "{published:?}");
-    assert_eq!(reported[0]["accepted"], false);
+    assert_eq!((&reported[0]["event"], &reported[1]["accepted"]), (&json!("unproven"), &json!(false)));
     handle(&mut gateway, "status", AUTH);
     let (first, _) = handle(&mut gateway, "trigger", trigger);
     let (second, reported) = handle(&mut gateway, "trigger", r#"{"triggerName":"hot"}"#);
@@ -134,6 +134,33 @@ fn a_command_is_sent_again_under_the_same_id_as_the_manifest_says() {
     assert!(none.is_empty());
     assert_eq!((&reported[0]["event"], &reported[0]["attempts"]), (&json!("no_answer"), &json!(2)));
     assert_eq!(gateway.waiting(), 0);
+}
+
+/// Sends a command to a device whose manifest says this of it, and runs what is due by then: the number of steps.
+fn steps_of(manifest: &str, until: u64) -> (usize, Gateway) {
+    let mut gateway = gateway("");
+    handle(
+        &mut gateway,
+        "status",
+        &format!(r#"{{"status":"online","apiKey":"k","commands":[{{"name":"read",{manifest}}}]}}"#),
+    );
+    gateway.send(0, order(None)).unwrap();
+    let mut steps = 0;
+    while let Some(due) = gateway.due().filter(|due| *due <= until && steps < 10_000) {
+        gateway.run_due(due);
+        steps += 1;
+    }
+    (steps, gateway)
+}
+
+#[test]
+fn a_manifest_can_ask_for_no_storm_and_for_no_endless_wait() {
+    let storm = r#""timeoutMs":0,"retry":{"maxAttempts":4294967295,"backoffMs":0}"#;
+    let (steps, _) = steps_of(storm, 4000);
+    assert!(steps < 50, "{steps} steps in 4 s");
+    let endless = r#""timeoutMs":18446744073709551615,"retry":{"maxAttempts":2,"backoffMs":18446744073709551615}"#;
+    let (_, gateway) = steps_of(endless, 3 * 3_600_000);
+    assert_eq!((gateway.waiting(), gateway.due()), (0, None), "given up within two attempts of an hour and a pause");
 }
 
 #[test]
@@ -164,6 +191,59 @@ fn another_runs_record_is_known_after_a_restart() {
     let mut third = gateway("a:x k1");
     third.handle(&topic, record.as_bytes(), true);
     assert!(third.registry().manifest(&id()).is_none());
+}
+
+/// Whether its trigger is accepted, and its heartbeat answered.
+fn believed(gateway: &mut Gateway) -> (bool, bool) {
+    let (published, _) = handle(gateway, "trigger", r#"{"triggerName":"hot"}"#);
+    let accepted = published[0].1.contains(r#""received":true"#);
+    let (published, _) = handle(gateway, "heartbeat", "");
+    (accepted, published.iter().any(|(suffix, _)| suffix == "pong"))
+}
+
+#[test]
+fn a_record_of_a_key_that_is_not_valid_any_more_opens_nothing() {
+    let (published, _) = handle(&mut gateway("a:d k1"), "status", AUTH);
+    let (topic, record) = published.into_iter().nth(1).unwrap();
+    let mut second = gateway("a:d k2");
+    second.handle(&topic, record.as_bytes(), true);
+    // It can be sent commands, and is not believed; that is said once.
+    let (_, reported) = handle(&mut second, "heartbeat", "");
+    assert_eq!(reported, [json!({"event":"unproven","device":"a:d"})]);
+    assert_eq!(believed(&mut second), (false, false));
+    let (_, reported) = handle(&mut second, "heartbeat", "");
+    assert_eq!(reported, Vec::<Value>::new());
+    assert!(second.registry().manifest(&id()).is_some());
+    // The old key is wrong now, and the new one opens.
+    handle(&mut second, "status", AUTH);
+    assert_eq!(believed(&mut second), (false, false));
+    handle(&mut second, "status", &AUTH.replace("k1", "k2"));
+    assert_eq!(believed(&mut second), (true, true));
+}
+
+#[test]
+fn a_wrong_key_takes_back_what_a_right_one_gave_and_no_record_gives_it_again() {
+    let mut gateway = gateway("a:d k1");
+    let (published, _) = handle(&mut gateway, "status", AUTH);
+    let (topic, record) = published.into_iter().nth(1).unwrap();
+    assert_eq!(believed(&mut gateway), (true, true));
+    handle(&mut gateway, "status", &AUTH.replace("k1", "wrong"));
+    assert_eq!(believed(&mut gateway), (false, false));
+    gateway.handle(&topic, record.as_bytes(), true);
+    assert_eq!(believed(&mut gateway), (false, false));
+    handle(&mut gateway, "status", AUTH);
+    assert_eq!(believed(&mut gateway), (true, true));
+}
+
+#[test]
+fn a_record_without_a_proof_or_with_one_made_up_opens_nothing() {
+    for proof in ["", r#","proof":{"salt":"0","tag":""}"#, r#","proof":{"salt":"0","tag":"00"}"#] {
+        let mut gateway = gateway("a:d k1");
+        let record = format!(r#"{{"group":"g","commands":[]{proof}}}"#);
+        let (_, reported) = split(gateway.handle("lua/gateway/devices/a/d", record.as_bytes(), true));
+        assert_eq!(reported, Vec::<Value>::new());
+        assert_eq!(believed(&mut gateway), (false, false));
+    }
 }
 
 #[test]

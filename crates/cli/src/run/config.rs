@@ -12,6 +12,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use super::find::find_program;
+use crate::limits::{ATTEMPTS, BACKOFF_MS, TIMEOUT_MS};
 
 /// The platform's server as the protocol's description has it.
 const DEFAULT_URL: &str = "lua-mqtts";
@@ -267,7 +268,7 @@ impl FileCommand {
             }
         };
         let timeout_ms = self.timeout_ms.as_ref().map_or(30_000, |given| *given.as_ref());
-        if let Some(given) = self.timeout_ms.filter(|given| !(1..=3_600_000).contains(given.as_ref())) {
+        if let Some(given) = self.timeout_ms.filter(|given| !TIMEOUT_MS.contains(given.as_ref())) {
             return Err(at(&given, "timeout_ms: write 1 to 3600000 milliseconds"));
         }
         let max_output = self.max_output.as_ref().map_or(32 * 1024, |given| *given.as_ref());
@@ -275,10 +276,10 @@ impl FileCommand {
             return Err(at(&given, format_args!("max_output: write 1 to {MAX_OUTPUT} bytes")));
         }
         let retry = match self.retry {
-            Some(given) if !(1..=1000).contains(&given.as_ref().max_attempts) => {
+            Some(given) if !ATTEMPTS.contains(&given.as_ref().max_attempts) => {
                 return Err(at(&given, "retry: write 1 to 1000 max_attempts"));
             }
-            Some(given) if given.as_ref().backoff_ms > 3_600_000 => {
+            Some(given) if !BACKOFF_MS.contains(&given.as_ref().backoff_ms) => {
                 return Err(at(&given, "retry: write 0 to 3600000 milliseconds as backoff_ms"));
             }
             given => given.map(|given| (given.as_ref().max_attempts, Duration::from_millis(given.as_ref().backoff_ms))),

@@ -9,13 +9,14 @@ mod program;
 mod program_tests;
 mod report;
 mod triggers;
+mod watch;
 
 use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use mqtt_device_tokio::{Command, CommandError, Device};
+use mqtt_device_tokio::{Command, CommandError, Device, HeapLimits};
 use tokio::io::BufReader;
 
 pub(crate) use report::describe_event;
@@ -26,12 +27,19 @@ use crate::output::{Output, Verbosity};
 use crate::signals::Signals;
 use config::{CommandConfig, Config, KeySource};
 use program::Launcher;
+use watch::Watched;
 
 /// How long a graceful stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many commands are remembered, and how many may be under way at once.
 const COMMANDS: usize = 1000;
+
+/// What both sources of triggers may have open, in number and in bytes: none of them makes room for another.
+const TRIGGERS: (u16, u32) = (2 * triggers::OPEN, 3 << 20);
+
+/// Bytes of what waits to leave: the triggers, and what the device itself says.
+const ARENA: usize = 4 << 20;
 
 const ABOUT: &str = "\
 Runs a device without writing code. A file names the broker, the device and its commands; each command is a program of \
@@ -40,7 +48,12 @@ non-zero exit, too long a time, or anything but JSON is an answer with success:f
 of standard error.
 
 Triggers fire from lines of JSON, {\"trigger\":\"NAME\",\"payload\":{…}}, on standard input or from a program that is \
-watched. Ctrl-C or SIGTERM stops: commands under way get 10 s, then the device says that it is offline and goes.";
+watched. At most 16 of each source are on their way at once, waiting for the broker or for the gateway's answer; then \
+standard input is not read on, and who writes there waits. The device runs on when it ends. A watched program is never \
+held up: its lines wait here, at most 256, and how many older ones were dropped is told. When it ends, it is started \
+again. A trigger on its way that could not leave for an hour is given up.
+
+Ctrl-C or SIGTERM stops: commands under way get 10 s, then the device says that it is offline and goes.";
 
 const FILE: &str = "\
 The file (TOML):
@@ -88,6 +101,13 @@ pub(crate) struct Options {
     check: bool,
 }
 
+impl Options {
+    /// Whether a device will run.
+    pub(crate) const fn serves(&self) -> bool {
+        !self.check
+    }
+}
+
 /// Runs the device until a signal.
 ///
 /// # Errors
@@ -99,7 +119,7 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
         let what = format!("{}: sound: {}:{}", options.config.display(), config.agent, config.device);
         return Ok(Output::new().line(&format!("{what}, {} commands, {}", config.commands.len(), config.server))?);
     }
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch(program::end_all)?;
     let launcher = Arc::new(Launcher::new(config.folder.clone(), &config.key, config.parallel));
     let device = build(&config, key, &launcher)?;
     let events = device.events();
@@ -110,34 +130,28 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
         }
         core::future::pending::<()>().await;
     };
-    let watched = async {
-        if let Some(program) = &config.triggers.program {
-            triggers::watch(&device, &launcher, program).await;
+    let watched = config.triggers.program.as_ref().map(|program| Watched::new(&device, &launcher, program));
+    let watching = async {
+        match &watched {
+            Some(watched) => watched.run().await,
+            None => core::future::pending().await,
         }
-        core::future::pending::<()>().await;
     };
     tokio::select! {
         () = signals.next() => {}
         () = stdin => {}
-        () = watched => {}
+        () = watching => {}
         _ = device.stopped() => {}
     }
     tracing::info!("stopping");
-    let stopped = tokio::select! {
-        stopped = device.stop(STOP_WITHIN) => Some(stopped),
-        () = signals.next() => None,
-    };
-    match stopped {
-        Some(stopped) => {
-            // The stream ends with the device.
-            reporting.await.map_err(Failure::failed)??;
-            if stopped.clean {
-                Ok(())
-            } else {
-                Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))
-            }
-        }
-        None => Err(Failure::failed("stopped at once, at the second signal")),
+    watched.iter().for_each(Watched::last_words);
+    let stopped = device.stop(STOP_WITHIN).await;
+    // The stream ends with the device.
+    reporting.await.map_err(Failure::failed)??;
+    if stopped.clean {
+        Ok(())
+    } else {
+        Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))
     }
 }
 
@@ -160,7 +174,11 @@ fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outc
     let mut builder = Device::builder(config.server.to_string())
         .identity(config.agent.clone(), config.device.clone())
         .api_key(key)
-        .tables(COMMANDS, response, COMMANDS * response);
+        .tables(COMMANDS, response, COMMANDS * response)
+        .limits(HeapLimits { arena: ARENA, ..HeapLimits::default() })
+        .configure_device(|settings| {
+            (settings.triggers.count, settings.triggers.bytes) = TRIGGERS;
+        });
     if let Some(group) = &config.group {
         builder = builder.group(group.clone());
     }

@@ -1,8 +1,10 @@
 //! One run of a program: JSON in, JSON out, within its time and its size.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,7 +21,7 @@ use crate::text::{excerpt, tail};
 const STDERR_TAIL: usize = 400;
 
 /// How long after a program's exit its output may still be open: what was written before is read by then.
-const AFTER_EXIT: Duration = Duration::from_millis(200);
+pub(super) const AFTER_EXIT: Duration = Duration::from_millis(200);
 
 /// How a program is started.
 #[derive(Debug)]
@@ -61,6 +63,18 @@ impl Launcher {
     }
 }
 
+/// All groups that are to be ended with the program.
+static GROUPS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+fn groups() -> MutexGuard<'static, BTreeSet<u32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends all that was started: the program itself is about to end, without dropping anything.
+pub(super) fn end_all() {
+    groups().iter().for_each(|id| end(*id));
+}
+
 /// Ends a process and what it started, when it is dropped before [`Group::leave`].
 pub(super) struct Group {
     id: Option<u32>,
@@ -68,22 +82,30 @@ pub(super) struct Group {
 
 impl Group {
     fn of(child: &Child) -> Self {
-        Self { id: child.id() }
+        let id = child.id();
+        groups().extend(id);
+        Self { id }
     }
 
     /// Lets what is left of it be.
     fn leave(&mut self) {
-        self.id = None;
+        if let Some(id) = self.id.take() {
+            groups().remove(&id);
+        }
     }
 
     /// Ends all of it.
     pub(super) fn kill(&mut self) {
-        #[cfg(unix)]
-        if let Some(pid) = self.id.take().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) {
-            // It fails only when nobody is left.
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-        }
-        self.id = None;
+        self.id.into_iter().for_each(end);
+        self.leave();
+    }
+}
+
+fn end(id: u32) {
+    #[cfg(unix)]
+    if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+        // It fails only when nobody is left.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
 }
 

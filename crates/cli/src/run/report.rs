@@ -4,12 +4,12 @@ use mqtt_device_tokio::{DeviceEvent, Events};
 
 use crate::exit::Outcome;
 use crate::gateway::why;
-use crate::output::{Output, Tone, Verbosity};
+use crate::output::{Spooled, Tone, Verbosity, gap};
 use crate::text::excerpt;
 
 /// Prints every event until the device has come to its end.
 pub(super) async fn report(mut events: Events<DeviceEvent>, verbosity: Verbosity) -> Outcome {
-    let mut output = Output::new();
+    let output = Spooled::new(gap)?;
     while let Some(event) = events.next().await {
         let Some(Said { level, trouble, text }) = describe(&event) else { continue };
         if level <= verbosity || trouble {
@@ -17,7 +17,7 @@ pub(super) async fn report(mut events: Events<DeviceEvent>, verbosity: Verbosity
             output.line(&tone.paint(&text, 0))?;
         }
     }
-    Ok(())
+    Ok(output.close()?)
 }
 
 /// What a device's event says, in words; `None` for what is of no interest.

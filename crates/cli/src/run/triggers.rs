@@ -1,22 +1,21 @@
-//! Triggers from lines of JSON: on standard input, or from a program that is watched.
+//! Triggers from lines of JSON: what a line looks like, and how many may be open at once.
 
-use core::time::Duration;
+use std::sync::Arc;
 
-use mqtt_device_tokio::{Device, Trigger};
+use mqtt_device_tokio::Device;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncBufRead, BufReader};
-use tokio::time::Instant;
+use tokio::io::AsyncBufRead;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::program::Launcher;
 use crate::lines::{Line, Lines};
 use crate::text::excerpt;
 
 /// How long a line may be.
 pub(super) const MAX_LINE: usize = 64 * 1024;
 
-/// The pause before a watched program is started again: doubled after each short run.
-const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How many triggers of one source may be open, that is, wait for a connection or for the gateway's answer.
+pub(super) const OPEN: u16 = 16;
 
 /// A line that fires a trigger.
 #[derive(Debug, Deserialize)]
@@ -27,6 +26,11 @@ pub(super) struct TriggerLine {
 }
 
 impl TriggerLine {
+    /// How many bytes it takes, about.
+    pub(super) fn len(&self) -> usize {
+        self.trigger.len() + self.payload.as_ref().map_or(0, |raw| raw.get().len())
+    }
+
     /// Reads a line; `None` when there is nothing on it.
     ///
     /// # Errors
@@ -44,79 +48,93 @@ impl TriggerLine {
     }
 }
 
-/// Fires a trigger for each line until the input ends. What goes wrong is in the log.
+/// Fires a trigger for each line until the input ends. A line is read when there is a place for its trigger, and not
+/// before: the pipe waits, also while the device is offline. What goes wrong is in the log.
 pub(super) async fn fire_each(device: &Device, from: &str, input: impl AsyncBufRead + Unpin) {
     let mut lines = Lines::new(input, MAX_LINE);
+    let places = Places::default();
     loop {
-        let line = match lines.next().await {
-            Ok(Some(line)) => line,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::error!("{from}: {error}");
-                return;
+        let place = places.next().await;
+        // Empty and bad lines take no place.
+        let line = loop {
+            match next_trigger(&mut lines, from).await {
+                Next::Trigger(line) => break line,
+                Next::Bad => {}
+                Next::End => return,
             }
         };
-        match TriggerLine::read(&line) {
-            Ok(None) => {}
-            Ok(Some(TriggerLine { trigger, payload })) => {
-                let payload = payload.as_ref().map_or("", |raw| raw.get());
-                let fired = device.trigger_json(&trigger, payload.as_bytes());
-                tokio::spawn(report(trigger, fired));
+        place.fire(device, line);
+    }
+}
+
+/// What a source of lines gives next.
+pub(super) enum Next {
+    Trigger(TriggerLine),
+    /// Nothing, or something that the log tells of.
+    Bad,
+    End,
+}
+
+/// Reads one line. Cancel-safe.
+pub(super) async fn next_trigger(lines: &mut Lines<impl AsyncBufRead + Unpin>, from: &str) -> Next {
+    let line = match lines.next().await {
+        Ok(Some(line)) => line,
+        Ok(None) => return Next::End,
+        Err(error) => {
+            tracing::error!("{from}: {error}");
+            return Next::End;
+        }
+    };
+    match TriggerLine::read(&line) {
+        Ok(Some(line)) => Next::Trigger(line),
+        Ok(None) => Next::Bad,
+        Err(why) => {
+            tracing::error!("{from}: {why}");
+            Next::Bad
+        }
+    }
+}
+
+/// The places for triggers of one source.
+pub(super) struct Places(Arc<Semaphore>);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(usize::from(OPEN))))
+    }
+}
+
+/// A place for one trigger.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// Waits for a free one. Cancel-safe.
+    pub(super) async fn next(&self) -> Place {
+        match Arc::clone(&self.0).acquire_owned().await {
+            Ok(_permit) => Place { _permit },
+            Err(_) => core::future::pending().await, // nobody closes it
+        }
+    }
+
+    /// A place, if one is free now.
+    pub(super) fn try_next(&self) -> Option<Place> {
+        Arc::clone(&self.0).try_acquire_owned().ok().map(|_permit| Place { _permit })
+    }
+}
+
+impl Place {
+    /// Fires; the place is taken until the gateway has answered, or will not any more. What goes wrong is in the log.
+    pub(super) fn fire(self, device: &Device, line: TriggerLine) {
+        let TriggerLine { trigger, payload } = line;
+        let fired = device.trigger_json(&trigger, payload.as_ref().map_or("", |raw| raw.get()).as_bytes());
+        tokio::spawn(async move {
+            if let Err(error) = fired.await {
+                tracing::error!("trigger {}: {error}", excerpt(trigger.as_bytes()));
             }
-            Err(why) => tracing::error!("{from}: {why}"),
-        }
-    }
-}
-
-async fn report(name: String, fired: Trigger) {
-    if let Err(error) = fired.await {
-        tracing::error!("trigger {}: {error}", excerpt(name.as_bytes()));
-    }
-}
-
-/// Runs a program whose output fires triggers; starts it again when it ends.
-pub(super) async fn watch(device: &Device, launcher: &Launcher, program: &[String]) {
-    let name = program.first().map_or("", String::as_str);
-    let mut pause = RESTART.0;
-    loop {
-        let began = Instant::now();
-        match launcher.start(program, &[]) {
-            Err(why) => tracing::error!("watched program: {why}"),
-            Ok((mut child, group)) => {
-                drop(child.stdin.take());
-                let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-                let triggers = async {
-                    if let Some(stdout) = stdout {
-                        fire_each(device, name, BufReader::new(stdout)).await;
-                    }
-                };
-                let complaints = async {
-                    if let Some(stderr) = stderr {
-                        forward(name, stderr).await;
-                    }
-                };
-                tokio::join!(triggers, complaints);
-                drop(group); // its output has ended: nothing can come of it any more
-                match child.wait().await {
-                    Ok(status) => tracing::warn!("watched program {name} ended ({status}): started again soon"),
-                    Err(error) => tracing::error!("watched program {name}: {error}"),
-                }
-            }
-        }
-        pause = if began.elapsed() > RESTART.1 { RESTART.0 } else { pause };
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RESTART.1);
-    }
-}
-
-/// What a watched program writes to standard error goes into the log.
-async fn forward(name: &str, stderr: impl tokio::io::AsyncRead + Unpin) {
-    let mut lines = Lines::new(BufReader::new(stderr), MAX_LINE);
-    while let Ok(Some(line)) = lines.next().await {
-        match line {
-            Line::Text(text) => tracing::warn!("{name}: {}", excerpt(text.as_bytes())),
-            Line::TooLong => tracing::warn!("{name}: a line of more than {MAX_LINE} bytes"),
-        }
+            drop(self);
+        });
     }
 }
 

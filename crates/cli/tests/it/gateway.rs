@@ -3,7 +3,7 @@
 use mqtt_device_testkit::{Mosquitto, free_port};
 use serde_json::json;
 
-use crate::support::{Folder, Gateway, KEY, gateway, program, start_device, stop, to_end};
+use crate::support::{Ended, Folder, Gateway, KEY, gateway, program, start_device, stop, to_end};
 
 fn keys(folder: &Folder, key: &str) -> String {
     folder.file("keys.txt", &format!("# pumps\nacme:pump {key}\n"))
@@ -89,7 +89,24 @@ fn a_restarted_gateway_knows_the_devices_that_are_still_connected() {
     assert_eq!(trigger["accepted"], true, "{trigger}");
     assert_eq!((&trigger["trigger"], &trigger["payload"]), (&json!("leak"), &json!({"litres": 3})));
     device.stdout().wait(|line| line.contains("result of trigger leak: {\"done\":true}")).unwrap();
+    second.stop();
+    // With another key in the file the record proves nothing: the device is refused until it connects with that key.
+    let mut third = Gateway::start(&url, &["--keys", &self::keys(&folder, "the-next-key")]);
+    std::io::Write::write_all(&mut stdin, b"{\"trigger\":\"leak\"}\n").unwrap();
+    assert_eq!(third.event("unproven", |_| true)["device"], "acme:pump");
+    assert_eq!(third.event("trigger", |_| true)["accepted"], false);
+    device.stderr().wait(|line| line.contains("has not shown its API key")).unwrap();
+    let answer = gateway(&url, &["--json", "send", "acme:pump", "echo", "1"]);
+    assert_eq!(answer.code, 0, "it can be sent commands: {answer:?}");
     stop(&mut device);
+}
+
+/// Runs these lines as commands to the end.
+fn batch(broker: &Mosquitto, folder: &Folder, lines: &str) -> Ended {
+    let input = std::fs::File::open(folder.file("batch.jsonl", lines)).unwrap();
+    let url = broker.url();
+    let mut command = program(["gateway", "--url", &url, "--json", "--accept-any-key", "--commands"]);
+    to_end(command.stdin(input))
 }
 
 #[test]
@@ -101,17 +118,34 @@ fn a_batch_of_commands_is_sent_answered_and_over() {
     for n in 0..50 {
         lines.push_str(&format!("{{\"device\":\"acme:pump\",\"command\":\"echo\",\"payload\":{n}}}\n"));
     }
-    lines.push_str("nonsense\n");
-    let batch = std::fs::File::open(folder.file("batch.jsonl", &lines)).unwrap();
-    let url = broker.url();
-    let mut command = program(["gateway", "--url", &url, "--json", "--accept-any-key", "--commands"]);
-    let ended = to_end(command.stdin(batch));
+    let ended = batch(&broker, &folder, &lines);
     assert_eq!(ended.code, 0, "{ended:?}");
     let events = ended.json();
     let mut answers: Vec<_> = events.iter().filter(|e| e["event"] == "response").map(|e| e["data"].as_u64()).collect();
     answers.sort();
     assert_eq!(answers, (0..50).map(Some).collect::<Vec<_>>());
-    assert_eq!(events.iter().filter(|e| e["event"] == "invalid").count(), 1);
+    stop(&mut device);
+}
+
+#[test]
+fn a_batch_ends_with_the_code_of_its_worst_command() {
+    let broker = Mosquitto::anonymous().unwrap();
+    let folder = Folder::new();
+    let mut device = start_device(&folder.device(&broker.endpoint(), ""));
+    let good = "{\"device\":\"acme:pump\",\"command\":\"echo\"}\n";
+    let failing = "{\"device\":\"acme:pump\",\"command\":\"fail\"}\n";
+    let silent = "{\"device\":\"acme:nobody\",\"command\":\"echo\",\"attempts\":2,\"timeout\":20}\n";
+    let storm = "{\"device\":\"acme:pump\",\"command\":\"echo\",\"attempts\":0}\n";
+    for (lines, code, kind) in [
+        (format!("{failing}{good}"), 1, "response"),
+        (format!("{failing}nonsense\n{good}"), 2, "invalid"),
+        (format!("{storm}{good}"), 2, "invalid"),
+        (format!("{silent}nonsense\n{good}"), 3, "no_answer"),
+    ] {
+        let ended = batch(&broker, &folder, &lines);
+        assert_eq!((ended.code, ended.stderr.as_str()), (code, ""), "{lines}{ended:?}");
+        assert!(ended.json().iter().any(|event| event["event"] == kind), "{ended:?}");
+    }
     stop(&mut device);
 }
 

@@ -7,3 +7,4 @@ mod help;
 mod run;
 #[path = "../support/mod.rs"]
 mod support;
+mod triggers;

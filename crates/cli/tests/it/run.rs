@@ -1,12 +1,9 @@
 //! `run`: a device from a file and scripts, on mosquitto.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use mqtt_device_testkit::Mosquitto;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, Gateway, KEY, gateway, program, start_device, start_device_with, stop, to_end};
+use crate::support::{Folder, KEY, gateway, program, start_device, start_device_with, stop, to_end};
 
 #[test]
 fn the_shipped_example_is_sound_and_runs() {
@@ -92,28 +89,6 @@ fn every_way_to_fail_is_an_answer_that_says_why() {
     assert_eq!((&nothing["success"], nothing.get("data").unwrap_or(&Value::Null)), (&json!(true), &Value::Null));
     assert_eq!(send("secret")["data"], "none", "a program got the API key");
     stop(&mut device);
-}
-
-#[test]
-fn triggers_come_from_standard_input_and_from_a_watched_program() {
-    let broker = Mosquitto::anonymous().unwrap();
-    let folder = Folder::new();
-    let mut serving = Gateway::start(&broker.url(), &["--accept-any-key"]);
-    // It fires once, then waits for the end.
-    folder.script("watch.sh", "echo '{\"trigger\":\"watched\",\"payload\":{\"n\":1}}'; echo oops >&2; exec sleep 600");
-    let config = folder.device(&broker.endpoint(), "[triggers]\nstdin = true\nprogram = [\"./watch.sh\"]\n");
-    let mut command = program(["run", "--config", &config]);
-    let mut device = start_device_with(command.stdin(Stdio::piped()));
-    let watched = serving.event("trigger", |_| true);
-    assert_eq!((&watched["trigger"], &watched["payload"]), (&json!("watched"), &json!({"n": 1})));
-    let mut stdin = device.take_stdin().unwrap();
-    stdin.write_all(b"{\"trigger\":\"typed\"}\nrubbish\n{\"trigger\":\"last\",\"payload\":[2.50]}\n").unwrap();
-    drop(stdin); // the device goes on without it
-    assert_eq!(serving.event("trigger", |_| true)["trigger"], "typed");
-    assert_eq!(serving.event("trigger", |_| true)["payload"], json!([2.5]));
-    device.stderr().wait(|line| line.contains("standard input: rubbish")).unwrap();
-    device.stderr().wait(|line| line.contains("oops")).unwrap();
-    assert_eq!(stop(&mut device).code, 0);
 }
 
 #[test]
