@@ -113,7 +113,7 @@ impl fmt::Display for UrlError {
                 write!(f, "{scheme}:// is no scheme of MQTT; use mqtt://host:port")
             }
             Self::Credentials => {
-                f.write_str("user name and password do not belong in the URL; give them to the builder")
+                f.write_str("user name and password do not belong in a URL, which ends up in logs: give them separately")
             }
         }
     }

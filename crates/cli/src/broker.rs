@@ -19,7 +19,7 @@ const USERNAME_VARIABLE: &str = "MQTT_DEVICE_USERNAME";
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Broker")]
 pub(crate) struct BrokerOptions {
-    /// The broker: mqtt://HOST or mqtt://HOST:PORT, or the name of a preset (lua, lua-mqtts)
+    /// The broker: mqtt://HOST or mqtt://HOST:PORT (the presets lua and lua-mqtts want TLS, which is not built yet)
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// The user name at the broker
@@ -66,6 +66,11 @@ impl BrokerOptions {
         };
         let server = Server::parse(&url).map_err(|error| Failure::usage(format_args!("--url: {error}")))?;
         let username = self.username.clone().or_else(|| variable(USERNAME_VARIABLE));
+        if username.is_none() && self.password_file.is_some() {
+            return Err(Failure::usage(format_args!(
+                "--password-file needs a user name: add --username NAME, or set {USERNAME_VARIABLE}"
+            )));
+        }
         let credentials = username.map(|name| Ok::<_, Failure>((name, self.password()?))).transpose()?;
         Ok(Broker { url, server, credentials, allow_insecure: self.allow_insecure })
     }
@@ -135,3 +140,20 @@ pub(crate) fn warn_if_readable(file: &Path) {
 
 #[cfg(not(unix))]
 pub(crate) fn warn_if_readable(_file: &Path) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_without_a_user_name_is_refused_and_not_ignored() {
+        let options = BrokerOptions {
+            url: Some("mqtt://127.0.0.1".to_owned()),
+            username: None,
+            password_file: Some(PathBuf::from("password")),
+            allow_insecure: false,
+        };
+        let error = options.resolve().unwrap_err().to_string();
+        assert!(error.contains("--username"), "{error}");
+    }
+}

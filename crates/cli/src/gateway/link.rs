@@ -149,6 +149,11 @@ pub(crate) const fn is_refusal(reason: DisconnectReason) -> bool {
 
 /// How a connection, or an attempt at one, ended, in words.
 pub(crate) fn why(reason: DisconnectReason, detail: Option<&String>) -> String {
+    if let DisconnectReason::CredentialsWithheld(_) = reason {
+        return "password and API key were not sent, since this network carries them in clear text: if you trust it, add \
+                --allow-insecure, or allow_insecure = true in the file of a device"
+            .to_owned();
+    }
     let error = Error::Connect { reason: Some(reason), detail: detail.cloned() }.to_string();
     error.strip_prefix("could not connect: ").map(str::to_owned).unwrap_or(error)
 }

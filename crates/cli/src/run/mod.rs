@@ -57,7 +57,8 @@ Ctrl-C or SIGTERM stops: commands under way get 10 s, then the device says that 
 
 const FILE: &str = "\
 The file (TOML):
-  url = \"mqtt://localhost:1883\"      the broker, or a preset: lua, lua-mqtts (the default)
+  url = \"mqtt://localhost:1883\"      the broker; or a preset, lua or lua-mqtts (the default):
+                                     they want TLS, which is not built yet
   agent = \"acme\"                     the agent's id
   device = \"greenhouse\"              the device's name
   group = \"sensors\"                  optional
