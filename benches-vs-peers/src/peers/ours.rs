@@ -34,37 +34,38 @@ impl<const V5: bool> Decoder for Ours<V5> {
     fn read(input: &mut Input<'_>, sink: &mut impl Sink) -> Result<(), String> {
         let Ok(Status::Complete(len)) = frame_len(input.rest, 1 << 20) else { return Err("no frame".to_owned()) };
         let (frame, rest) = input.rest.split_at(len);
-        let packet = Packet::decode(frame, input.version, input.role).map_err(|error| error.to_string())?;
         input.rest = rest;
-        match packet {
-            Packet::Publish(packet) => publish(&packet, sink),
-            Packet::PubAck(ack) => ack_fields(ack.packet_id, ack.reason.as_u8(), ack.properties, sink),
-            Packet::PubRec(ack) => ack_fields(ack.packet_id, ack.reason.as_u8(), ack.properties, sink),
-            Packet::PubRel(ack) => ack_fields(ack.packet_id, ack.reason.as_u8(), ack.properties, sink),
-            Packet::PubComp(ack) => ack_fields(ack.packet_id, ack.reason.as_u8(), ack.properties, sink),
-            Packet::SubAck(ack) => {
+        // Read where it was put: a packet that is handed on by value is copied whole.
+        match &Packet::decode(frame, input.version, input.role) {
+            Ok(Packet::Publish(packet)) => publish(packet, sink),
+            Ok(Packet::PubAck(ack)) => ack_fields(ack.packet_id, ack.reason.as_u8(), &ack.properties, sink),
+            Ok(Packet::PubRec(ack)) => ack_fields(ack.packet_id, ack.reason.as_u8(), &ack.properties, sink),
+            Ok(Packet::PubRel(ack)) => ack_fields(ack.packet_id, ack.reason.as_u8(), &ack.properties, sink),
+            Ok(Packet::PubComp(ack)) => ack_fields(ack.packet_id, ack.reason.as_u8(), &ack.properties, sink),
+            Ok(Packet::SubAck(ack)) => {
                 sink.number(ack.packet_id.get().into());
-                properties(ack.properties, sink);
+                properties(&ack.properties, sink);
                 ack.codes.iter().for_each(|code| sink.number(code.as_u8().into()));
             }
-            Packet::Subscribe(packet) => {
+            Ok(Packet::Subscribe(packet)) => {
                 sink.number(packet.packet_id.get().into());
-                properties(packet.properties, sink);
+                properties(&packet.properties, sink);
                 for Subscription { filter, options } in packet.filters {
                     sink.text(filter.as_str());
                     sink.number(options.as_u8().into());
                 }
             }
-            Packet::Connect(packet) => connect(&packet, sink),
-            Packet::PingResp => {}
-            _ => return Err("a packet of no case".to_owned()),
+            Ok(Packet::Connect(packet)) => connect(packet, sink),
+            Ok(Packet::PingResp) => {}
+            Ok(_) => return Err("a packet of no case".to_owned()),
+            Err(error) => return Err(error.to_string()),
         }
         Ok(())
     }
 }
 
 #[inline(always)]
-fn ack_fields(id: PacketId, reason: u8, set: Properties<'_>, sink: &mut impl Sink) {
+fn ack_fields(id: PacketId, reason: u8, set: &Properties<'_>, sink: &mut impl Sink) {
     sink.number(id.get().into());
     sink.number(reason.into());
     properties(set, sink);
@@ -77,7 +78,7 @@ fn publish(packet: &Publish<'_>, sink: &mut impl Sink) {
     sink.number(packet.retain.into());
     sink.text(packet.topic.as_str());
     sink.number(packet.packet_id.map_or(0, PacketId::get).into());
-    properties(packet.properties, sink);
+    properties(&packet.properties, sink);
     sink.bytes(packet.payload);
 }
 
@@ -85,10 +86,10 @@ fn publish(packet: &Publish<'_>, sink: &mut impl Sink) {
 fn connect(packet: &Connect<'_>, sink: &mut impl Sink) {
     sink.number(packet.clean_start.into());
     sink.number(packet.keep_alive.into());
-    properties(packet.properties, sink);
+    properties(&packet.properties, sink);
     sink.text(packet.client_id);
     if let Some(will) = &packet.will {
-        properties(will.properties, sink);
+        properties(&will.properties, sink);
         sink.text(will.topic.as_str());
         sink.bytes(will.payload);
         sink.number(will.qos.as_u8().into());
@@ -99,8 +100,8 @@ fn connect(packet: &Connect<'_>, sink: &mut impl Sink) {
 }
 
 #[inline(always)]
-fn properties(set: Properties<'_>, sink: &mut impl Sink) {
-    for property in set {
+fn properties(set: &Properties<'_>, sink: &mut impl Sink) {
+    for property in set.iter() {
         match property {
             Property::PayloadFormatIndicator(value) => sink.number(value.into()),
             Property::MessageExpiryInterval(value) => sink.number(value),

@@ -5,7 +5,7 @@ use crate::connack::ConnAck;
 use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::{Header, open_short_publish};
+use crate::frame::{Header, open_usual};
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
@@ -79,7 +79,7 @@ impl<'b> Packet<'b> {
 
     #[inline(never)]
     fn decode_publish(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = match open_short_publish(frame) {
+        let (packet, first, body) = match open_usual(frame) {
             Some((first, body)) => (PacketType::Publish, first, body),
             None => open(frame, version, role)?,
         };
@@ -89,7 +89,10 @@ impl<'b> Packet<'b> {
     /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
     #[inline(never)]
     fn decode_rarer(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = open(frame, version, role)?;
+        let (packet, first, body) = match open_rarer(frame, version, role) {
+            Some(opened) => opened,
+            None => open(frame, version, role)?,
+        };
         let reader = Reader::new(body, frame.len(), packet);
         match packet {
             PacketType::Connect => Connect::read(reader, version).map(Self::Connect),
@@ -182,8 +185,16 @@ impl<'b> Packet<'b> {
     }
 }
 
-/// Checks the fixed header of a whole frame: its type, its first byte, its body.
+/// The same as `open` for what nearly every packet is; `None` for any other, good or bad.
 #[inline]
+fn open_rarer(frame: &[u8], version: Version, role: Role) -> Option<(PacketType, u8, &[u8])> {
+    let (first, body) = open_usual(frame)?;
+    let packet = PacketType::from_first_byte(first)?;
+    packet.is_sent_by(role, version).then_some((packet, first, body))
+}
+
+/// Checks the fixed header of a whole frame: its type, its first byte, its body.
+#[inline(never)]
 fn open(frame: &[u8], version: Version, role: Role) -> Result<(PacketType, u8, &[u8]), DecodeError> {
     if let Some(header) = Header::read(frame, version)?
         && header.packet.is_sent_by(role, version)

@@ -168,11 +168,11 @@ impl<'b> Reader<'b> {
     }
 
     /// Checks a topic filter without keeping it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        if !text::is_plain(bytes) {
-            check_filter(self.packet, self.position(), bytes, self.part_of_text(bytes).is_some())?;
+        if self.text.is_empty() || !text::is_good_filter(bytes) {
+            check_filter(self.packet, self.position(), bytes)?;
         }
         Ok(bytes)
     }
@@ -285,14 +285,9 @@ fn check_topic_name(packet: PacketType, end: usize, bytes: &[u8]) -> Result<Topi
     })
 }
 
-/// The rules of a filter in which something is not plain.
+/// The rules of a filter, one by one.
 #[inline(never)]
-fn check_filter(packet: PacketType, end: usize, bytes: &[u8], is_text: bool) -> Result<(), DecodeError> {
-    if !is_text {
-        check_text(packet, end, bytes)?;
-    }
-    topic::check_wildcards(bytes).map_err(|error| match check_text(packet, end, bytes) {
-        Ok(_) => fault(packet, end.wrapping_sub(bytes.len()), error.into()),
-        Err(error) => error,
-    })
+fn check_filter(packet: PacketType, end: usize, bytes: &[u8]) -> Result<(), DecodeError> {
+    check_text(packet, end, bytes)?;
+    topic::check_wildcards(bytes).map_err(|error| fault(packet, end.wrapping_sub(bytes.len()), error.into()))
 }

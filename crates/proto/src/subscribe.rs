@@ -99,6 +99,10 @@ impl SubscribeOptions {
     /// From a byte that was checked.
     #[inline]
     fn from_checked(byte: u8) -> Self {
+        // Before MQTT 5 there is no other, and few use one since.
+        if let Some(qos) = QoS::from_u8(byte) {
+            return Self::new(qos);
+        }
         Self {
             qos: QoS::from_u8(byte & 3).unwrap_or_default(),
             no_local: byte & NO_LOCAL != 0,
@@ -241,9 +245,11 @@ fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, Enco
 /// Items from a packet, checked there and read again in place; or from a slice.
 #[derive(Clone, Copy)]
 enum Repr<'b, T> {
-    /// All of it is UTF-8, the lengths and options too, and so is every part of it.
-    Text(&'b str),
-    Wire(&'b [u8]),
+    /// `text` ends where `rest` ends, or is empty if that is not UTF-8 as a whole, the lengths and options included.
+    Wire {
+        rest: &'b [u8],
+        text: &'b str,
+    },
     Slice(&'b [T]),
 }
 
@@ -255,10 +261,22 @@ impl<'b, T> Repr<'b, T> {
             return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
         }
         reader.look_for_text();
-        Ok(match reader.rest_as_text() {
-            Some(text) => Self::Text(text),
-            None => Self::Wire(reader.rest()),
-        })
+        Ok(Self::Wire { rest: reader.rest(), text: reader.rest_as_text().unwrap_or("") })
+    }
+}
+
+/// The next filter off `rest`. What was checked can be read: `None` is the end.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn next_filter<'b>(rest: &mut &'b [u8], text: &'b str) -> Option<TopicFilter<'b>> {
+    let (len, tail) = rest.split_first_chunk()?;
+    let (filter, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    // A part of a text needs no second look at its bytes.
+    let end = text.len().checked_sub(tail.len());
+    let part = end.and_then(|end| text.get(end.checked_sub(filter.len())?..end));
+    *rest = tail;
+    match part {
+        Some(filter) => Some(TopicFilter::checked(filter)),
+        None => core::str::from_utf8(filter).ok().map(TopicFilter::checked),
     }
 }
 
@@ -335,7 +353,7 @@ macro_rules! lists {
         impl<'b> Iterator for $iter<'b> {
             type Item = $item<'b>;
 
-            #[inline]
+            #[cfg_attr(target_pointer_width = "64", inline(always))]
             fn next(&mut self) -> Option<$item<'b>> {
                 match &mut self.0 {
                     Repr::Slice(slice) => {
@@ -343,22 +361,9 @@ macro_rules! lists {
                         *slice = rest;
                         Some(*first)
                     }
-                    // What was checked can be read: `None` is the end.
-                    Repr::Text(text) => {
-                        let len = usize::from(u16::from_be_bytes(*text.as_bytes().first_chunk()?));
-                        let filter = TopicFilter::checked(text.get(2..len.wrapping_add(2))?);
-                        let rest = text.get(len.wrapping_add(2)..)?;
-                        let (item, used) = $next(filter, rest.as_bytes())?;
-                        *text = rest.get(used..)?;
-                        Some(item)
-                    }
-                    Repr::Wire(bytes) => {
-                        let (len, rest) = bytes.split_first_chunk()?;
-                        let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-                        let filter = TopicFilter::checked(core::str::from_utf8(filter).ok()?);
-                        let (item, used) = $next(filter, rest)?;
-                        *bytes = rest.get(used..)?;
-                        Some(item)
+                    Repr::Wire { rest, text } => {
+                        let filter = next_filter(rest, text)?;
+                        $next(filter, rest)
                     }
                 }
             }
@@ -370,13 +375,14 @@ macro_rules! lists {
 
 lists! {
     /// The filters of a SUBSCRIBE with their options.
-    Filters FiltersIter Subscription, |filter, rest: &'b [u8]| {
-        let options = SubscribeOptions::from_checked(*rest.first()?);
-        Some((Subscription { filter, options }, 1))
+    Filters FiltersIter Subscription, |filter, rest: &mut &'b [u8]| {
+        let (options, tail) = rest.split_first()?;
+        *rest = tail;
+        Some(Subscription { filter, options: SubscribeOptions::from_checked(*options) })
     }
 }
 
 lists! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some((filter, 0))
+    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some(filter)
 }

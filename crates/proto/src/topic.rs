@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::text;
+use crate::text::{self, END};
 
 /// Why a string is no topic name or no topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -251,9 +251,6 @@ const fn first(bytes: &[u8]) -> u8 {
         [] => END,
     }
 }
-
-/// No byte of a text.
-const END: u8 = 0xFF;
 
 /// `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`
 const fn check_wildcard(previous: u8, wildcard: u8, next: u8) -> Result<(), TopicError> {
