@@ -167,10 +167,15 @@ impl<'b> Connect<'b> {
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
-        writer.binary(version.protocol_name().as_bytes())?;
-        writer.u8(version.level())?;
-        writer.u8(self.flags())?;
-        writer.u16(self.keep_alive)?;
+        let [high, low] = self.keep_alive.to_be_bytes();
+        let rest = [version.level(), self.flags(), high, low];
+        match version {
+            Version::V31 => writer.framed([], version.protocol_name().as_bytes(), rest)?,
+            _ => {
+                let [level, flags, ..] = rest;
+                writer.chunk([0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low])?;
+            }
+        }
         self.properties.write(version, writer)?;
         writer.binary(self.client_id.as_bytes())?;
         if let Some(will) = &self.will {

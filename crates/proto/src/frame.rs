@@ -47,7 +47,7 @@ pub fn frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
     long_frame_len(buf, limit)
 }
 
-/// Bytes of the fixed header and of the whole packet, for packets up to 16 KiB with legal flags and the length in its
+/// Bytes of the fixed header and of the whole packet, for packets up to 2 MiB with legal flags and the length in its
 /// shortest form; `None` for any other, good or bad, which [`Header::read`] takes in more steps.
 #[inline]
 fn usual_header(buf: &[u8]) -> Option<(usize, usize)> {
@@ -60,8 +60,12 @@ fn usual_header(buf: &[u8]) -> Option<(usize, usize)> {
         return Some((2, low.wrapping_add(2)));
     }
     match rest {
-        // Bit 7 of the low septet and the two more bytes of the header: 0x80 - 3 are too many.
+        // Bit 7 of the low septet is too many, the three bytes of the header are missing.
         [high @ 1..0x80, ..] => Some((3, usize::from(*high).wrapping_shl(7).wrapping_add(low).wrapping_sub(0x80 - 3))),
+        [middle, high @ 1..0x80, ..] => {
+            let high = usize::from(*high).wrapping_shl(14).wrapping_add(usize::from(*middle).wrapping_shl(7));
+            Some((4, high.wrapping_add(low).wrapping_sub((0x80 << 7) + 0x80 - 4)))
+        }
         _ => None,
     }
 }

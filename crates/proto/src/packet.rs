@@ -243,8 +243,7 @@ pub(crate) fn encode(
     let out = out.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
     let writer = &mut Writer::new(out);
     let written = || {
-        writer.u8(first_byte)?;
-        writer.varint(u32::try_from(body).ok()?)?;
+        writer.fixed_header(first_byte, u32::try_from(body).ok()?)?;
         write(writer)
     };
     // The buffer is as long as was counted, so this never fails; it is not worth a panic if it did.

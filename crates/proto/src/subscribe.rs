@@ -48,20 +48,40 @@ impl<'b> Subscription<'b> {
     pub const fn new(filter: TopicFilter<'b>, qos: QoS) -> Self {
         Self { filter, options: SubscribeOptions::new(qos) }
     }
+
+    /// Bytes of the filter, of which there are at most 65,535, its length and the options.
+    #[inline]
+    fn len(&self, version: Version) -> Result<usize, EncodeError> {
+        let filter = self.filter.as_str().as_bytes();
+        if version.has_properties() {
+            if let [b'$', ..] = filter
+                && check_filter(&self.filter, version)?
+                && self.options.no_local()
+            {
+                return Err(EncodeError::NoLocalOnShared);
+            }
+        } else if self.options.as_u8() > 2 {
+            return Err(EncodeError::NotInThisVersion);
+        }
+        Ok(filter.len().wrapping_add(3))
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
+        writer.framed([], self.filter.as_str().as_bytes(), [self.options.as_u8()])
+    }
 }
 
 /// Options of a subscription; before MQTT 5 the QoS alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SubscribeOptions {
-    /// The greatest QoS of what is received.
-    pub qos: QoS,
-    /// Not what this client itself publishes (MQTT 5).
-    pub no_local: bool,
-    /// RETAIN as the publisher set it (MQTT 5).
-    pub retain_as_published: bool,
-    /// Whether retained messages are sent at once (MQTT 5).
-    pub retain_handling: RetainHandling,
-}
+///
+/// ```
+/// use mqtt_device_proto::{QoS, SubscribeOptions};
+/// let options = SubscribeOptions::new(QoS::AtLeastOnce).with_no_local(true);
+/// assert_eq!((options.qos(), options.no_local()), (QoS::AtLeastOnce, true));
+/// ```
+// The byte on the wire, of which a QoS 3 and a Retain Handling 3 are never made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SubscribeOptions(u8);
 
 /// When a subscription brings the retained messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,36 +103,81 @@ impl SubscribeOptions {
     /// This greatest QoS and no other option.
     #[must_use]
     pub const fn new(qos: QoS) -> Self {
-        Self { qos, no_local: false, retain_as_published: false, retain_handling: RetainHandling::Send }
+        Self(qos.as_u8())
+    }
+
+    /// The greatest QoS of what is received.
+    #[must_use]
+    pub const fn qos(self) -> QoS {
+        match self.0 & 3 {
+            0 => QoS::AtMostOnce,
+            1 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
+    }
+
+    /// Not what this client itself publishes (MQTT 5).
+    #[must_use]
+    pub const fn no_local(self) -> bool {
+        self.0 & NO_LOCAL != 0
+    }
+
+    /// RETAIN as the publisher set it (MQTT 5).
+    #[must_use]
+    pub const fn retain_as_published(self) -> bool {
+        self.0 & RETAIN_AS_PUBLISHED != 0
+    }
+
+    /// Whether retained messages are sent at once (MQTT 5).
+    #[must_use]
+    pub const fn retain_handling(self) -> RetainHandling {
+        match self.0 >> 4 & 3 {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            _ => RetainHandling::DoNotSend,
+        }
+    }
+
+    /// The same with [`no_local`](Self::no_local) set or cleared.
+    #[must_use]
+    pub const fn with_no_local(self, no_local: bool) -> Self {
+        Self(self.0 & !NO_LOCAL | if no_local { NO_LOCAL } else { 0 })
+    }
+
+    /// The same with [`retain_as_published`](Self::retain_as_published) set or cleared.
+    #[must_use]
+    pub const fn with_retain_as_published(self, as_published: bool) -> Self {
+        Self(self.0 & !RETAIN_AS_PUBLISHED | if as_published { RETAIN_AS_PUBLISHED } else { 0 })
+    }
+
+    /// The same with this [`retain_handling`](Self::retain_handling).
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+    pub const fn with_retain_handling(self, handling: RetainHandling) -> Self {
+        Self(self.0 & !0x30 | (handling as u8) << 4)
     }
 
     /// The byte on the wire `[MQTT-3.8.3-4]`.
-    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
     #[must_use]
     pub const fn as_u8(self) -> u8 {
-        self.qos.as_u8()
-            | if self.no_local { NO_LOCAL } else { 0 }
-            | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
-            | (self.retain_handling as u8) << 4
+        self.0
     }
 
     /// From a byte that was checked.
     #[inline]
-    fn from_checked(byte: u8) -> Self {
-        // Before MQTT 5 there is no other, and few use one since.
-        if let Some(qos) = QoS::from_u8(byte) {
-            return Self::new(qos);
-        }
-        Self {
-            qos: QoS::from_u8(byte & 3).unwrap_or_default(),
-            no_local: byte & NO_LOCAL != 0,
-            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
-            retain_handling: match byte >> 4 & 3 {
-                0 => RetainHandling::Send,
-                1 => RetainHandling::SendIfNew,
-                _ => RetainHandling::DoNotSend,
-            },
-        }
+    const fn from_checked(byte: u8) -> Self {
+        Self(byte)
+    }
+}
+
+impl fmt::Debug for SubscribeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscribeOptions")
+            .field("qos", &self.qos())
+            .field("no_local", &self.no_local())
+            .field("retain_as_published", &self.retain_as_published())
+            .field("retain_handling", &self.retain_handling())
+            .finish()
     }
 }
 
@@ -155,17 +220,18 @@ impl<'b> Subscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
         let mut len = 0usize;
-        self.filters.try_each(|Subscription { filter, options }| {
-            let shared = check_filter(filter, version)?;
-            if !version.has_properties() && options.as_u8() > 2 {
-                return Err(EncodeError::NotInThisVersion);
+        match self.filters.0 {
+            Repr::Slice(slice) => {
+                for subscription in slice {
+                    len = len.saturating_add(subscription.len(version)?);
+                }
             }
-            if options.no_local && shared {
-                return Err(EncodeError::NoLocalOnShared);
+            Repr::Wire { .. } => {
+                for subscription in self.filters {
+                    len = len.saturating_add(subscription.len(version)?);
+                }
             }
-            len = len.saturating_add(binary_len(filter.as_str().as_bytes())?).saturating_add(1);
-            Ok(())
-        })?;
+        }
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
     }
 
@@ -173,10 +239,10 @@ impl<'b> Subscribe<'b> {
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        let written = self.filters.try_each(|Subscription { filter, options }| {
-            writer.binary(filter.as_str().as_bytes()).and_then(|()| writer.u8(options.as_u8())).ok_or(())
-        });
-        written.ok()
+        match self.filters.0 {
+            Repr::Slice(slice) => slice.iter().try_for_each(|subscription| subscription.write(writer)),
+            Repr::Wire { .. } => self.filters.iter().try_for_each(|subscription| subscription.write(writer)),
+        }
     }
 }
 
@@ -202,18 +268,17 @@ impl<'b> Unsubscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::UNSUBSCRIBE)?;
         let mut len = 0usize;
-        self.filters.try_each(|filter| {
-            check_filter(filter, version)?;
+        for filter in self.filters {
+            check_filter(&filter, version)?;
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
-            Ok(())
-        })?;
+        }
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        self.filters.try_each(|filter| writer.binary(filter.as_str().as_bytes()).ok_or(())).ok()
+        self.filters.iter().try_for_each(|filter| writer.binary(filter.as_str().as_bytes()))
     }
 }
 
@@ -298,15 +363,6 @@ macro_rules! lists {
             #[inline]
             pub const fn iter(&self) -> $iter<'b> {
                 $iter(self.0)
-            }
-
-            /// Hands every item to `each`, without copying those of a slice.
-            #[inline]
-            fn try_each<E>(&self, mut each: impl FnMut(&$item<'b>) -> Result<(), E>) -> Result<(), E> {
-                match self.0 {
-                    Repr::Slice(slice) => slice.iter().try_for_each(each),
-                    _ => self.iter().try_for_each(|item| each(&item)),
-                }
             }
 
             /// How many there are.
