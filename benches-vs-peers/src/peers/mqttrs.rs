@@ -27,11 +27,11 @@ impl Decoder for Mqttrs {
 
     #[inline]
     fn read(input: &mut &[u8], sink: &mut impl Sink) -> Result<(), String> {
-        let packet = decode_slice(input).map_err(|error| error.to_string())?.ok_or("no packet")?;
+        let frame = *input;
         // It does not say how long the packet was.
         *input = input.get(frame_len(input)..).ok_or("too short")?;
-        match packet {
-            Packet::Publish(packet) => {
+        match &decode_slice(frame) {
+            Ok(Some(Packet::Publish(packet))) => {
                 let (qos, id) = match packet.qospid {
                     QosPid::AtMostOnce => (0, 0),
                     QosPid::AtLeastOnce(id) => (1, id.get()),
@@ -44,11 +44,11 @@ impl Decoder for Mqttrs {
                 sink.number(id.into());
                 sink.bytes(packet.payload);
             }
-            Packet::Puback(id) | Packet::Pubrec(id) | Packet::Pubrel(id) | Packet::Pubcomp(id) => {
+            Ok(Some(Packet::Puback(id) | Packet::Pubrec(id) | Packet::Pubrel(id) | Packet::Pubcomp(id))) => {
                 sink.number(id.get().into());
                 sink.number(0);
             }
-            Packet::Suback(ack) => {
+            Ok(Some(Packet::Suback(ack))) => {
                 sink.number(ack.pid.get().into());
                 for code in &ack.return_codes {
                     sink.number(match code {
@@ -57,14 +57,14 @@ impl Decoder for Mqttrs {
                     });
                 }
             }
-            Packet::Subscribe(packet) => {
+            Ok(Some(Packet::Subscribe(packet))) => {
                 sink.number(packet.pid.get().into());
                 for topic in &packet.topics {
                     sink.text(&topic.topic_path);
                     sink.number(topic.qos as u32);
                 }
             }
-            Packet::Connect(packet) => {
+            Ok(Some(Packet::Connect(packet))) => {
                 sink.number(packet.clean_session.into());
                 sink.number(packet.keep_alive.into());
                 sink.text(packet.client_id);
@@ -77,8 +77,9 @@ impl Decoder for Mqttrs {
                 sink.text(packet.username.unwrap_or_default());
                 sink.bytes(packet.password.unwrap_or_default());
             }
-            Packet::Pingresp => {}
-            _ => return Err("a packet of no case".to_owned()),
+            Ok(Some(Packet::Pingresp)) => {}
+            Ok(_) => return Err("a packet of no case".to_owned()),
+            Err(error) => return Err(error.to_string()),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::frame::Header;
-use crate::packet::encoding;
+use crate::packet::{Packet, encoding};
 use crate::properties::Properties;
 use crate::property::Places;
 use crate::reader::Reader;
@@ -120,7 +120,9 @@ impl<'b> Connect<'b> {
         }
     }
 
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
+    #[inline(never)]
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
         let flags = read_flags(&mut reader, version)?;
         let keep_alive = reader.u16()?;
         let properties = Properties::read(&mut reader, version, Places::CONNECT, Role::Client)?;
@@ -134,7 +136,7 @@ impl<'b> Connect<'b> {
         let username = if flags & USERNAME == 0 { None } else { Some(reader.string()?) };
         let password = if flags & PASSWORD == 0 { None } else { Some(reader.binary()?) };
         reader.finish()?;
-        Ok(Self { clean_start, keep_alive, client_id, will, username, password, properties })
+        Ok(Packet::Connect(Self { clean_start, keep_alive, client_id, will, username, password, properties }))
     }
 
     const fn first_byte(&self) -> u8 {
@@ -214,6 +216,15 @@ impl<'b> Connect<'b> {
 #[inline]
 fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeError> {
     let at = reader.position();
+    // Name and level as nearly every client sends them.
+    let usual = &mut reader.clone();
+    if version != Version::V31
+        && let Some(flags) = usual.connect_flags(version.level())
+        && is_usual(flags)
+    {
+        *reader = usual.clone();
+        return Ok(flags);
+    }
     let (name, level) = (reader.binary()?, reader.u8()?);
     if name != version.protocol_name().as_bytes() {
         return Err(reader.fault_at(at, DecodeErrorKind::BadProtocolName));
@@ -234,6 +245,15 @@ fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeErr
         return Ok(flags);
     };
     Err(reader.fault_back(1, defect))
+}
+
+/// Flags without a defect, and with a user name if there is a password.
+#[inline]
+const fn is_usual(flags: u8) -> bool {
+    flags & RESERVED == 0
+        && (flags & WILL != 0 || flags & (WILL_QOS | WILL_RETAIN) == 0)
+        && flags & WILL_QOS != WILL_QOS
+        && flags & (USERNAME | PASSWORD) != PASSWORD
 }
 
 impl<'b> Will<'b> {

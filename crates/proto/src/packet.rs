@@ -83,7 +83,7 @@ impl<'b> Packet<'b> {
             Some((first, body)) => (PacketType::Publish, first, body),
             None => open(frame, version, role)?,
         };
-        Publish::read(Reader::new(body, frame.len(), packet), version, role, first).map(Self::Publish)
+        Publish::read(Reader::new(body, frame.len(), packet), version, role, first)
     }
 
     /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
@@ -95,9 +95,9 @@ impl<'b> Packet<'b> {
         };
         let reader = Reader::new(body, frame.len(), packet);
         match packet {
-            PacketType::Connect => Connect::read(reader, version).map(Self::Connect),
+            PacketType::Connect => Connect::read(reader, version),
             PacketType::ConnAck => ConnAck::read(reader, version).map(Self::ConnAck),
-            PacketType::Publish => Publish::read_any(reader, version, role, first).map(Self::Publish),
+            PacketType::Publish => Self::decode_publish(frame, version, role),
             PacketType::PubAck => PubAck::read(reader, version).map(Self::PubAck),
             PacketType::PubRec => PubRec::read(reader, version).map(Self::PubRec),
             PacketType::PubRel => PubRel::read(reader, version).map(Self::PubRel),

@@ -47,23 +47,42 @@ impl<'b> Publish<'b> {
         }
     }
 
-    /// The same as `read`, for where it need not be fast.
-    pub(crate) fn read_any(reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
-        Self::read(reader, version, sender, first)
-    }
-
+    /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version, sender: Role, first: u8) -> Result<Self, DecodeError> {
-        let at = reader.position();
+    pub(crate) fn read(
+        mut reader: Reader<'b>,
+        version: Version,
+        sender: Role,
+        first: u8,
+    ) -> Result<Packet<'b>, DecodeError> {
         let topic = reader.first_topic_name()?;
         let qos = qos(first);
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
+        if topic.is_empty() || version.has_properties() && !reader.skip_zero() {
+            return Self::read_properties(reader, version, sender, first, (topic, packet_id));
+        }
         let (dup, retain) = (first & DUP != 0, first & RETAIN != 0);
+        let properties = Properties::EMPTY;
+        Ok(Packet::Publish(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.rest() }))
+    }
+
+    /// The rest where there may be properties. Apart, so that nearly every message needs few registers.
+    #[inline(never)]
+    fn read_properties(
+        mut reader: Reader<'b>,
+        version: Version,
+        sender: Role,
+        first: u8,
+        (topic, packet_id): (TopicName<'b>, Option<PacketId>),
+    ) -> Result<Packet<'b>, DecodeError> {
+        let back = topic.as_str().len().wrapping_add(if packet_id.is_some() { 4 } else { 2 });
+        let at = reader.position().wrapping_sub(back);
         let properties = Properties::read(&mut reader, version, Places::PUBLISH, sender)?;
         if topic.is_empty() && properties.find(PropertyId::TopicAlias).is_none() {
             return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
         }
-        Ok(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.rest() })
+        let (dup, qos, retain) = (first & DUP != 0, qos(first), first & RETAIN != 0);
+        Ok(Packet::Publish(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.rest() }))
     }
 
     #[inline]

@@ -131,8 +131,14 @@ pub(crate) const fn scan(bytes: &[u8]) -> Marks {
 }
 
 /// Whether all is ASCII without U+0000, `+` and `#`: what nearly every string is.
-#[inline]
+#[inline(never)]
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    is_plain_here(bytes)
+}
+
+/// The same, inlined where it is the larger part of the work.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn is_plain_here(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     // Two pieces that overlap: a byte seen twice changes nothing.
     let Some(last) = bytes.last_chunk::<16>() else { return is_short_plain(bytes) };
@@ -146,7 +152,7 @@ pub(crate) fn is_plain(bytes: &[u8]) -> bool {
 }
 
 /// The same for less than 16 bytes.
-#[inline]
+#[inline(never)]
 fn is_short_plain(bytes: &[u8]) -> bool {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         return !(suspicious(first) | suspicious(last));
