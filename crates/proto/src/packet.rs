@@ -89,7 +89,7 @@ impl<'b> Packet<'b> {
     /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
     #[inline(never)]
     fn decode_rarer(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = match open_rarer(frame, version, role) {
+        let (packet, _, body) = match open_rarer(frame, version, role) {
             Some(opened) => opened,
             None => open(frame, version, role)?,
         };
