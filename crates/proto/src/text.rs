@@ -41,9 +41,6 @@ pub(crate) const fn wildcards(word: u64) -> u64 {
     !((word & !HIGH).wrapping_add(!HIGH) | word | !HIGH)
 }
 
-/// No byte of a text: stands for the end of one.
-pub(crate) const END: u8 = 0xFF;
-
 /// Whether a filter, which is a text, has its wildcards in place and no U+0000.
 ///
 /// Each byte between the first and the last is looked at together with its neighbours, many at once: three times as fast as
@@ -197,7 +194,34 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, BadText> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadText, check, is_plain, scan, wildcards};
+    use super::{BadText, check, is_good_filter, is_plain, scan, wildcards};
+    use crate::topic::check_wildcards;
+
+    /// The quick check says what the one that goes from wildcard to wildcard says.
+    #[test]
+    fn filters_are_judged_alike() {
+        const BYTES: [u8; 5] = *b"a/+#\0";
+        // All that are short, then short ones at each place of longer ones.
+        for len in 1..7 {
+            for mut number in 0..5usize.pow(len) {
+                let mut part = [0; 6];
+                for byte in &mut part {
+                    *byte = BYTES[number % 5];
+                    number /= 5;
+                }
+                let part = &part[..usize::try_from(len).unwrap()];
+                assert_eq!(is_good_filter(part), check_wildcards(part).is_ok(), "{part:?}");
+                let end = if len == 4 { 40 - part.len() } else { 0 };
+                for at in 0..end {
+                    let mut filter = *b"abcd/efgh/ijkl/mnop/qrst/uvwx/yzab/cdef/";
+                    filter[at..at + part.len()].copy_from_slice(part);
+                    for filter in [&filter[..], &filter[..at + part.len()], &filter[at..]] {
+                        assert_eq!(is_good_filter(filter), check_wildcards(filter).is_ok(), "{filter:?}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn each_byte_at_each_place_of_each_length_is_seen() {

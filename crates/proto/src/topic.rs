@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::text::{self, END};
+use crate::text;
 
 /// Why a string is no topic name or no topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -239,6 +239,9 @@ pub(crate) const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     }
     Ok(())
 }
+
+/// No byte of a text.
+const END: u8 = 0xFF;
 
 const fn byte(word: u64, shift: u32) -> u8 {
     let [byte, ..] = word.wrapping_shr(shift).to_le_bytes();
