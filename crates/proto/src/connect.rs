@@ -152,18 +152,19 @@ impl<'b> Connect<'b> {
                 return Err(EncodeError::PasswordWithoutUserName);
             }
         }
+        // Five fields of 64 KiB and two sets of 256 MiB at most: this does not overflow.
         // Level, flags, keep alive; the name has its length in front.
-        let mut len = binary_len(version.protocol_name().as_bytes())?.saturating_add(4);
-        len = len.saturating_add(self.properties.encoded_len(version, Places::CONNECT)?);
-        len = len.saturating_add(string_len(self.client_id)?);
+        let mut len = binary_len(version.protocol_name().as_bytes())?.wrapping_add(4);
+        len = len.wrapping_add(self.properties.encoded_len(version, Places::CONNECT)?);
+        len = len.wrapping_add(string_len(self.client_id)?);
         if let Some(will) = &self.will {
-            len = len.saturating_add(will.len(version)?);
+            len = len.wrapping_add(will.len(version)?);
         }
         if let Some(username) = self.username {
-            len = len.saturating_add(string_len(username)?);
+            len = len.wrapping_add(string_len(username)?);
         }
         if let Some(password) = self.password {
-            len = len.saturating_add(binary_len(password)?);
+            len = len.wrapping_add(binary_len(password)?);
         }
         Ok(len)
     }
@@ -276,7 +277,7 @@ impl<'b> Will<'b> {
         }
         let properties = self.properties.encoded_len(version, Places::WILL)?;
         let topic = binary_len(self.topic.as_str().as_bytes())?;
-        Ok(properties.saturating_add(topic).saturating_add(binary_len(self.payload)?))
+        Ok(properties.wrapping_add(topic).wrapping_add(binary_len(self.payload)?))
     }
 }
 

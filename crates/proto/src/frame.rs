@@ -62,7 +62,7 @@ fn usual_header(buf: &[u8]) -> Option<(usize, usize)> {
     match rest {
         // Bit 7 of the low septet is too many, the three bytes of the header are missing.
         [high @ 1..0x80, ..] => Some((3, usize::from(*high).wrapping_shl(7).wrapping_add(low).wrapping_sub(0x80 - 3))),
-        [middle, high @ 1..0x80, ..] => {
+        [middle @ 0x80..=0xFF, high @ 1..0x80, ..] => {
             let high = usize::from(*high).wrapping_shl(14).wrapping_add(usize::from(*middle).wrapping_shl(7));
             Some((4, high.wrapping_add(low).wrapping_sub((0x80 << 7) + 0x80 - 4)))
         }

@@ -232,7 +232,7 @@ impl<'b> Subscribe<'b> {
                 }
             }
         }
-        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
     }
 
     #[inline]
@@ -272,7 +272,7 @@ impl<'b> Unsubscribe<'b> {
             check_filter(&filter, version)?;
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
         }
-        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
