@@ -108,7 +108,11 @@ impl<'d> Source<'d> {
             _ => RetainHandling::DoNotSend,
         };
         let (no_local, retain_as_published) = (flags & 1 != 0, flags & 2 != 0);
-        Subscription { filter, options: SubscribeOptions { qos, no_local, retain_as_published, retain_handling } }
+        let options = SubscribeOptions::new(qos)
+            .with_no_local(no_local)
+            .with_retain_as_published(retain_as_published)
+            .with_retain_handling(retain_handling);
+        Subscription { filter, options }
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::frame::Header;
-use crate::packet::encoding;
+use crate::packet::{Packet, encoding};
 use crate::properties::Properties;
 use crate::property::Places;
 use crate::reader::Reader;
@@ -120,7 +120,9 @@ impl<'b> Connect<'b> {
         }
     }
 
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
+    #[inline(never)]
+    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
         let flags = read_flags(&mut reader, version)?;
         let keep_alive = reader.u16()?;
         let properties = Properties::read(&mut reader, version, Places::CONNECT, Role::Client)?;
@@ -134,7 +136,7 @@ impl<'b> Connect<'b> {
         let username = if flags & USERNAME == 0 { None } else { Some(reader.string()?) };
         let password = if flags & PASSWORD == 0 { None } else { Some(reader.binary()?) };
         reader.finish()?;
-        Ok(Self { clean_start, keep_alive, client_id, will, username, password, properties })
+        Ok(Packet::Connect(Self { clean_start, keep_alive, client_id, will, username, password, properties }))
     }
 
     const fn first_byte(&self) -> u8 {
@@ -150,27 +152,33 @@ impl<'b> Connect<'b> {
                 return Err(EncodeError::PasswordWithoutUserName);
             }
         }
+        // Five fields of 64 KiB and two sets of 256 MiB at most: this does not overflow.
         // Level, flags, keep alive; the name has its length in front.
-        let mut len = binary_len(version.protocol_name().as_bytes())?.saturating_add(4);
-        len = len.saturating_add(self.properties.encoded_len(version, Places::CONNECT)?);
-        len = len.saturating_add(string_len(self.client_id)?);
+        let mut len = binary_len(version.protocol_name().as_bytes())?.wrapping_add(4);
+        len = len.wrapping_add(self.properties.encoded_len(version, Places::CONNECT)?);
+        len = len.wrapping_add(string_len(self.client_id)?);
         if let Some(will) = &self.will {
-            len = len.saturating_add(will.len(version)?);
+            len = len.wrapping_add(will.len(version)?);
         }
         if let Some(username) = self.username {
-            len = len.saturating_add(string_len(username)?);
+            len = len.wrapping_add(string_len(username)?);
         }
         if let Some(password) = self.password {
-            len = len.saturating_add(binary_len(password)?);
+            len = len.wrapping_add(binary_len(password)?);
         }
         Ok(len)
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
-        writer.binary(version.protocol_name().as_bytes())?;
-        writer.u8(version.level())?;
-        writer.u8(self.flags())?;
-        writer.u16(self.keep_alive)?;
+        let [high, low] = self.keep_alive.to_be_bytes();
+        let rest = [version.level(), self.flags(), high, low];
+        match version {
+            Version::V31 => writer.framed([], version.protocol_name().as_bytes(), rest)?,
+            _ => {
+                let [level, flags, ..] = rest;
+                writer.chunk([0, 4, b'M', b'Q', b'T', b'T', level, flags, high, low])?;
+            }
+        }
         self.properties.write(version, writer)?;
         writer.binary(self.client_id.as_bytes())?;
         if let Some(will) = &self.will {
@@ -209,6 +217,15 @@ impl<'b> Connect<'b> {
 #[inline]
 fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeError> {
     let at = reader.position();
+    // Name and level as nearly every client sends them.
+    let usual = &mut reader.clone();
+    if version != Version::V31
+        && let Some(flags) = usual.connect_flags(version.level())
+        && is_usual(flags)
+    {
+        *reader = usual.clone();
+        return Ok(flags);
+    }
     let (name, level) = (reader.binary()?, reader.u8()?);
     if name != version.protocol_name().as_bytes() {
         return Err(reader.fault_at(at, DecodeErrorKind::BadProtocolName));
@@ -231,6 +248,15 @@ fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeErr
     Err(reader.fault_back(1, defect))
 }
 
+/// Flags without a defect, and with a user name if there is a password.
+#[inline]
+const fn is_usual(flags: u8) -> bool {
+    flags & RESERVED == 0
+        && (flags & WILL != 0 || flags & (WILL_QOS | WILL_RETAIN) == 0)
+        && flags & WILL_QOS != WILL_QOS
+        && flags & (USERNAME | PASSWORD) != PASSWORD
+}
+
 impl<'b> Will<'b> {
     fn read(reader: &mut Reader<'b>, version: Version, flags: u8) -> Result<Self, DecodeError> {
         let properties = Properties::read(reader, version, Places::WILL, Role::Client)?;
@@ -251,7 +277,7 @@ impl<'b> Will<'b> {
         }
         let properties = self.properties.encoded_len(version, Places::WILL)?;
         let topic = binary_len(self.topic.as_str().as_bytes())?;
-        Ok(properties.saturating_add(topic).saturating_add(binary_len(self.payload)?))
+        Ok(properties.wrapping_add(topic).wrapping_add(binary_len(self.payload)?))
     }
 }
 

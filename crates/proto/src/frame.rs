@@ -39,17 +39,35 @@ pub enum Status {
 /// more than four bytes.
 #[inline]
 pub fn frame_len(buf: &[u8], limit: u32) -> Result<Status, DecodeError> {
-    if let [first, len, body @ ..] = buf
-        && *len < 0x80
-        && has_legal_flags(*first)
+    if let Some((_, total)) = usual_header(buf)
+        && u32::try_from(total).is_ok_and(|total| total <= limit)
     {
-        let total = u32::from(*len).wrapping_add(2);
-        if total <= limit {
-            let need = usize::from(*len).wrapping_add(2);
-            return Ok(if body.len() >= usize::from(*len) { Status::Complete(need) } else { Status::Partial { need } });
-        }
+        return Ok(if total <= buf.len() { Status::Complete(total) } else { Status::Partial { need: total } });
     }
     long_frame_len(buf, limit)
+}
+
+/// Bytes of the fixed header and of the whole packet, for packets up to 2 MiB with legal flags and the length in its
+/// shortest form; `None` for any other, good or bad, which [`Header::read`] takes in more steps.
+#[inline]
+fn usual_header(buf: &[u8]) -> Option<(usize, usize)> {
+    let [first, low, rest @ ..] = buf else { return None };
+    if !has_legal_flags(*first) {
+        return None;
+    }
+    let low = usize::from(*low);
+    if low < 0x80 {
+        return Some((2, low.wrapping_add(2)));
+    }
+    match rest {
+        // Bit 7 of the low septet is too many, the three bytes of the header are missing.
+        [high @ 1..0x80, ..] => Some((3, usize::from(*high).wrapping_shl(7).wrapping_add(low).wrapping_sub(0x80 - 3))),
+        [middle @ 0x80..=0xFF, high @ 1..0x80, ..] => {
+            let high = usize::from(*high).wrapping_shl(14).wrapping_add(usize::from(*middle).wrapping_shl(7));
+            Some((4, high.wrapping_add(low).wrapping_sub((0x80 << 7) + 0x80 - 4)))
+        }
+        _ => None,
+    }
 }
 
 /// The same for all packets, not just for short ones.
@@ -95,11 +113,14 @@ fn has_legal_flags(first: u8) -> bool {
     legal.wrapping_shr(u32::from(first & 0x0F)) & 1 != 0
 }
 
-/// Opens a whole PUBLISH of less than 128 bytes; `None` for any other packet, good or bad.
+/// The first byte and the body of a whole packet with a [`usual_header`]: what nearly every packet has.
 #[inline]
-pub(crate) fn open_short_publish(frame: &[u8]) -> Option<(u8, &[u8])> {
-    let [first, len, body @ ..] = frame else { return None };
-    (*len < 0x80 && usize::from(*len) == body.len() && has_legal_flags(*first)).then_some((*first, body))
+pub(crate) fn open_usual(frame: &[u8]) -> Option<(u8, &[u8])> {
+    let (header, total) = usual_header(frame)?;
+    if total != frame.len() {
+        return None;
+    }
+    frame.first().copied().zip(frame.get(header..))
 }
 
 /// One byte and the `len` (1 to 4) of the remaining length.

@@ -5,7 +5,7 @@ use crate::connack::ConnAck;
 use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::{Header, open_short_publish};
+use crate::frame::{Header, open_usual};
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
@@ -79,22 +79,25 @@ impl<'b> Packet<'b> {
 
     #[inline(never)]
     fn decode_publish(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = match open_short_publish(frame) {
+        let (packet, first, body) = match open_usual(frame) {
             Some((first, body)) => (PacketType::Publish, first, body),
             None => open(frame, version, role)?,
         };
-        Publish::read(Reader::new(body, frame.len(), packet), version, role, first).map(Self::Publish)
+        Publish::read(Reader::new(body, frame.len(), packet), version, role, first)
     }
 
     /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
     #[inline(never)]
     fn decode_rarer(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = open(frame, version, role)?;
+        let (packet, _, body) = match open_rarer(frame, version, role) {
+            Some(opened) => opened,
+            None => open(frame, version, role)?,
+        };
         let reader = Reader::new(body, frame.len(), packet);
         match packet {
-            PacketType::Connect => Connect::read(reader, version).map(Self::Connect),
+            PacketType::Connect => Connect::read(reader, version),
             PacketType::ConnAck => ConnAck::read(reader, version).map(Self::ConnAck),
-            PacketType::Publish => Publish::read_any(reader, version, role, first).map(Self::Publish),
+            PacketType::Publish => Self::decode_publish(frame, version, role),
             PacketType::PubAck => PubAck::read(reader, version).map(Self::PubAck),
             PacketType::PubRec => PubRec::read(reader, version).map(Self::PubRec),
             PacketType::PubRel => PubRel::read(reader, version).map(Self::PubRel),
@@ -182,8 +185,16 @@ impl<'b> Packet<'b> {
     }
 }
 
-/// Checks the fixed header of a whole frame: its type, its first byte, its body.
+/// The same as `open` for what nearly every packet is; `None` for any other, good or bad.
 #[inline]
+fn open_rarer(frame: &[u8], version: Version, role: Role) -> Option<(PacketType, u8, &[u8])> {
+    let (first, body) = open_usual(frame)?;
+    let packet = PacketType::from_first_byte(first)?;
+    packet.is_sent_by(role, version).then_some((packet, first, body))
+}
+
+/// Checks the fixed header of a whole frame: its type, its first byte, its body.
+#[inline(never)]
 fn open(frame: &[u8], version: Version, role: Role) -> Result<(PacketType, u8, &[u8]), DecodeError> {
     if let Some(header) = Header::read(frame, version)?
         && header.packet.is_sent_by(role, version)
@@ -232,8 +243,7 @@ pub(crate) fn encode(
     let out = out.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
     let writer = &mut Writer::new(out);
     let written = || {
-        writer.u8(first_byte)?;
-        writer.varint(u32::try_from(body).ok()?)?;
+        writer.fixed_header(first_byte, u32::try_from(body).ok()?)?;
         write(writer)
     };
     // The buffer is as long as was counted, so this never fails; it is not worth a panic if it did.

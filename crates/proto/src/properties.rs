@@ -233,9 +233,15 @@ impl<'b> Properties<'b> {
     /// Bytes of the set with its length in front, all checked `[MQTT-2.2.2-1 v5]`.
     #[inline]
     pub(crate) fn encoded_len(&self, version: Version, place: Places) -> Result<usize, EncodeError> {
+        self.count(version, place).map(|counted| Self::with_length(counted, version))
+    }
+
+    /// Bytes of the set without its length in front, all checked; 0 before MQTT 5. For `write_counted`.
+    #[inline]
+    pub(crate) fn count(&self, version: Version, place: Places) -> Result<usize, EncodeError> {
         if version.has_properties() {
             #[cfg(feature = "v5")]
-            return self.body_len(place).map(wire::with_length);
+            return self.body_len(place);
         } else if !self.is_empty() {
             return Err(EncodeError::NotInThisVersion);
         }
@@ -243,20 +249,44 @@ impl<'b> Properties<'b> {
         Ok(0)
     }
 
+    /// What a set of `counted` bytes takes with its length in front.
+    #[inline]
+    pub(crate) const fn with_length(counted: usize, version: Version) -> usize {
+        let len = match counted {
+            _ if !version.has_properties() => return 0,
+            0..0x80 => 1,
+            0x80..0x4000 => 2,
+            0x4000..0x20_0000 => 3,
+            _ => 4,
+        };
+        counted.saturating_add(len)
+    }
+
     /// Writes what `encoded_len` has counted.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
+        #[cfg(feature = "v5")]
+        if let Repr::Slice(slice) = self.0 {
+            return self.write_counted(version, if slice.is_empty() { 0 } else { wire::counted(slice) }, writer);
+        }
+        self.write_counted(version, 0, writer)
+    }
+
+    /// The same for a set of which `count` is known.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn write_counted(&self, version: Version, counted: usize, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
             let bytes = match self.0 {
                 Repr::Wire(bytes, _) => bytes,
                 Repr::Text(text, _) => text.as_bytes(),
-                Repr::Slice(slice) => return wire::write(slice, writer),
+                Repr::Slice([]) => return writer.u8(0),
+                Repr::Slice(slice) => return wire::write(slice, counted, writer),
             };
             writer.varint(u32::try_from(bytes.len()).ok()?)?;
             return writer.bytes(bytes);
         }
-        let _ = (version, writer);
+        let _ = (version, counted, writer);
         Some(())
     }
 

@@ -72,13 +72,14 @@ pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> 
     while !set.is_empty() {
         let at = set.position();
         let id = read_id(set)?;
-        if !id.places().contains(place) {
+        let (places, kind) = id.rules();
+        if !places.contains(place) {
             return Err(set.fault_at(at, DecodeErrorKind::PropertyNotAllowed(id)));
         }
         if seen.is_repeated(id, place) {
             return Err(set.fault_at(at, DecodeErrorKind::DuplicateProperty(id)));
         }
-        check_value(set, id)?;
+        check_value(set, id, kind)?;
         if is_misdirected(id, place, sender) {
             return Err(set.fault_at(at, DecodeErrorKind::PropertyWrongDirection(id)));
         }
@@ -110,9 +111,9 @@ fn read_id(set: &mut Reader<'_>) -> Result<PropertyId, DecodeError> {
 }
 
 #[inline]
-fn check_value(set: &mut Reader<'_>, id: PropertyId) -> Result<(), DecodeError> {
+fn check_value(set: &mut Reader<'_>, id: PropertyId, kind: Kind) -> Result<(), DecodeError> {
     let at = set.position();
-    let in_range = match id.kind() {
+    let in_range = match kind {
         Kind::Flag => set.u8()? <= 1,
         Kind::U16 => set.u16().map(|_| true)?,
         Kind::NonZeroU16 => set.u16()? != 0,
@@ -187,6 +188,8 @@ enum Value<'b> {
     U32(u32),
     Varint(u32),
     Text(&'b str),
+    /// Checked when it was made.
+    Topic(&'b [u8]),
     Binary(&'b [u8]),
     Pair(&'b str, &'b str),
 }
@@ -214,8 +217,7 @@ const fn value<'b>(property: &Property<'b>) -> Value<'b> {
         | Property::ResponseInformation(v)
         | Property::ServerReference(v)
         | Property::ReasonString(v) => Value::Text(v),
-        // Checked when it was made.
-        Property::ResponseTopic(v) => Value::Binary(v.as_str().as_bytes()),
+        Property::ResponseTopic(v) => Value::Topic(v.as_str().as_bytes()),
         Property::CorrelationData(v) | Property::AuthenticationData(v) => Value::Binary(v),
         Property::UserProperty(name, value) => Value::Pair(name, value),
     }
@@ -236,7 +238,7 @@ pub(super) fn len_of_slice(properties: &[Property<'_>], place: Places) -> Result
 pub(super) fn len<'b>(properties: impl Iterator<Item = Property<'b>>, place: Places) -> Result<usize, EncodeError> {
     let mut counted = Counted::default();
     for property in properties {
-        counted.add(&property, place)?;
+        counted.add_rarely(&property, place)?;
     }
     counted.finish()
 }
@@ -248,10 +250,16 @@ struct Counted {
 }
 
 impl Counted {
-    #[inline]
+    /// Apart, so that there is one place where the other is inlined.
+    #[inline(never)]
+    fn add_rarely(&mut self, property: &Property<'_>, place: Places) -> Result<(), EncodeError> {
+        self.add(property, place)
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn add(&mut self, property: &Property<'_>, place: Places) -> Result<(), EncodeError> {
         let id = property.id();
-        if !id.places().contains(place) {
+        if !id.rules().0.contains(place) {
             return Err(EncodeError::PropertyNotAllowed(id));
         }
         if self.seen.is_repeated(id, place) {
@@ -265,11 +273,11 @@ impl Counted {
             Value::U32(_) => 4,
             Value::Varint(v) => varint_len(v),
             Value::Text(v) => string_len(v)?,
-            Value::Binary([]) if matches!(id, PropertyId::ResponseTopic) => return Err(EncodeError::EmptyTopicName),
-            Value::Binary(v) => binary_len(v)?,
+            Value::Topic([]) => return Err(EncodeError::EmptyTopicName),
+            Value::Topic(v) | Value::Binary(v) => binary_len(v)?,
             Value::Pair(name, value) => string_len(name)?.wrapping_add(string_len(value)?),
         };
-        self.len = self.len.saturating_add(len).saturating_add(1);
+        self.len = self.len.saturating_add(len.wrapping_add(1));
         Ok(())
     }
 
@@ -284,30 +292,42 @@ impl Counted {
     }
 }
 
-/// Adds the length in front of a set of `len` bytes.
-pub(super) fn with_length(len: usize) -> usize {
-    len.saturating_add(varint_len(u32::try_from(len).unwrap_or(u32::MAX)))
+/// What `len` has counted, without the checks.
+pub(super) fn counted(slice: &[Property<'_>]) -> usize {
+    slice.iter().map(|property| value_len(&value(property)).saturating_add(1)).fold(0, usize::saturating_add)
 }
 
-/// Writes the length and the properties, which `len` has passed.
-pub(super) fn write(slice: &[Property<'_>], writer: &mut Writer<'_>) -> Option<()> {
-    let len = slice.iter().map(|property| value_len(&value(property)).saturating_add(1)).fold(0, usize::saturating_add);
-    writer.varint(u32::try_from(len).ok()?)?;
+/// Writes the length and the properties, which `len` has passed and counted.
+#[inline(never)]
+pub(super) fn write(slice: &[Property<'_>], counted: usize, writer: &mut Writer<'_>) -> Option<()> {
+    // Kept in registers while it is written to.
+    let mut own = core::mem::replace(writer, Writer::new(&mut []));
+    own.varint(u32::try_from(counted).ok()?)?;
     for property in slice {
-        writer.u8(property.id().as_u8())?;
+        let id = property.id().as_u8();
         match value(property) {
-            Value::U8(v) => writer.u8(v)?,
-            Value::U16(v) => writer.u16(v)?,
-            Value::U32(v) => writer.u32(v)?,
-            Value::Varint(v) => writer.varint(v)?,
-            Value::Text(v) => writer.binary(v.as_bytes())?,
-            Value::Binary(v) => writer.binary(v)?,
+            Value::U8(v) => own.chunk([id, v])?,
+            Value::U16(v) => {
+                let [a, b] = v.to_be_bytes();
+                own.chunk([id, a, b])?;
+            }
+            Value::U32(v) => {
+                let [a, b, c, d] = v.to_be_bytes();
+                own.chunk([id, a, b, c, d])?;
+            }
+            Value::Varint(v) => {
+                own.u8(id)?;
+                own.varint(v)?;
+            }
+            Value::Text(v) => own.framed([id], v.as_bytes(), [])?,
+            Value::Topic(v) | Value::Binary(v) => own.framed([id], v, [])?,
             Value::Pair(name, value) => {
-                writer.binary(name.as_bytes())?;
-                writer.binary(value.as_bytes())?;
+                own.framed([id], name.as_bytes(), [])?;
+                own.binary(value.as_bytes())?;
             }
         }
     }
+    *writer = own;
     Some(())
 }
 
@@ -318,7 +338,7 @@ fn value_len(value: &Value<'_>) -> usize {
         Value::U32(_) => 4,
         Value::Varint(v) => varint_len(*v),
         Value::Text(v) => v.len().saturating_add(2),
-        Value::Binary(v) => v.len().saturating_add(2),
+        Value::Topic(v) | Value::Binary(v) => v.len().saturating_add(2),
         Value::Pair(name, value) => name.len().saturating_add(value.len()).saturating_add(4),
     }
 }

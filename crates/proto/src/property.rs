@@ -59,6 +59,9 @@ pub(crate) enum Kind {
     Pair,
 }
 
+/// Of an identifier that no property has.
+const NO_RULES: (Places, Kind) = (Places(0), Kind::Flag);
+
 macro_rules! properties {
     ($($code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
         /// The identifier of a property.
@@ -88,16 +91,22 @@ macro_rules! properties {
                 match self { $(Self::$id => $name,)* }
             }
 
+            /// Where it may stand, and how it is written.
             #[cfg_attr(not(feature = "v5"), expect(dead_code))]
-            pub(crate) const fn kind(self) -> Kind {
-                match self { $(Self::$id => Kind::$kind,)* }
-            }
-
-            #[cfg_attr(not(feature = "v5"), expect(dead_code))]
-            pub(crate) const fn places(self) -> Places {
-                match self { $(Self::$id => $places,)* }
+            #[inline]
+            pub(crate) fn rules(self) -> (Places, Kind) {
+                RULES.get(usize::from(self.as_u8())).copied().unwrap_or(NO_RULES)
             }
         }
+
+        /// By identifier. Looked up: as a match it would be one more jump for each property, a fifth of its encoding.
+        static RULES: [(Places, Kind); 64] = {
+            let mut rules = [NO_RULES; 64];
+            $(if let Some((_, [rule, ..])) = rules.split_at_mut_checked($code) {
+                *rule = ($places, Kind::$kind);
+            })*
+            rules
+        };
 
         impl Property<'_> {
             /// Which property this is.

@@ -157,22 +157,41 @@ impl<'b> Reader<'b> {
         }
     }
 
+    /// Takes the front of a CONNECT up to its flags, if the name is `MQTT` and the level is this.
+    #[inline]
+    pub(crate) const fn connect_flags(&mut self, expected: u8) -> Option<u8> {
+        let [0, 4, b'M', b'Q', b'T', b'T', level, flags, rest @ ..] = self.rest else { return None };
+        if *level != expected {
+            return None;
+        }
+        self.rest = rest;
+        Some(*flags)
+    }
+
+    /// Takes a byte that is 0, such as the length of a set of no properties.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) const fn skip_zero(&mut self) -> bool {
+        let [0, rest @ ..] = self.rest else { return false };
+        self.rest = rest;
+        true
+    }
+
     /// The same where no text was looked for.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn first_topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
         match from_utf8(bytes) {
-            Ok(name) if text::is_plain(bytes) => Ok(TopicName::checked(name)),
+            Ok(name) if text::is_plain_here(bytes) => Ok(TopicName::checked(name)),
             _ => check_topic_name(self.packet, self.position(), bytes),
         }
     }
 
     /// Checks a topic filter without keeping it.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        if !text::is_plain(bytes) {
-            check_filter(self.packet, self.position(), bytes, self.part_of_text(bytes).is_some())?;
+        if self.text.is_empty() || !text::is_good_filter(bytes) {
+            check_filter(self.packet, self.position(), bytes)?;
         }
         Ok(bytes)
     }
@@ -285,14 +304,9 @@ fn check_topic_name(packet: PacketType, end: usize, bytes: &[u8]) -> Result<Topi
     })
 }
 
-/// The rules of a filter in which something is not plain.
+/// The rules of a filter, one by one.
 #[inline(never)]
-fn check_filter(packet: PacketType, end: usize, bytes: &[u8], is_text: bool) -> Result<(), DecodeError> {
-    if !is_text {
-        check_text(packet, end, bytes)?;
-    }
-    topic::check_wildcards(bytes).map_err(|error| match check_text(packet, end, bytes) {
-        Ok(_) => fault(packet, end.wrapping_sub(bytes.len()), error.into()),
-        Err(error) => error,
-    })
+fn check_filter(packet: PacketType, end: usize, bytes: &[u8]) -> Result<(), DecodeError> {
+    check_text(packet, end, bytes)?;
+    topic::check_wildcards(bytes).map_err(|error| fault(packet, end.wrapping_sub(bytes.len()), error.into()))
 }

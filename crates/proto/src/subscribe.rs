@@ -48,20 +48,40 @@ impl<'b> Subscription<'b> {
     pub const fn new(filter: TopicFilter<'b>, qos: QoS) -> Self {
         Self { filter, options: SubscribeOptions::new(qos) }
     }
+
+    /// Bytes of the filter, of which there are at most 65,535, its length and the options.
+    #[inline]
+    fn len(&self, version: Version) -> Result<usize, EncodeError> {
+        let filter = self.filter.as_str().as_bytes();
+        if version.has_properties() {
+            if let [b'$', ..] = filter
+                && check_filter(&self.filter, version)?
+                && self.options.no_local()
+            {
+                return Err(EncodeError::NoLocalOnShared);
+            }
+        } else if self.options.as_u8() > 2 {
+            return Err(EncodeError::NotInThisVersion);
+        }
+        Ok(filter.len().wrapping_add(3))
+    }
+
+    #[inline]
+    fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
+        writer.framed([], self.filter.as_str().as_bytes(), [self.options.as_u8()])
+    }
 }
 
 /// Options of a subscription; before MQTT 5 the QoS alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SubscribeOptions {
-    /// The greatest QoS of what is received.
-    pub qos: QoS,
-    /// Not what this client itself publishes (MQTT 5).
-    pub no_local: bool,
-    /// RETAIN as the publisher set it (MQTT 5).
-    pub retain_as_published: bool,
-    /// Whether retained messages are sent at once (MQTT 5).
-    pub retain_handling: RetainHandling,
-}
+///
+/// ```
+/// use mqtt_device_proto::{QoS, SubscribeOptions};
+/// let options = SubscribeOptions::new(QoS::AtLeastOnce).with_no_local(true);
+/// assert_eq!((options.qos(), options.no_local()), (QoS::AtLeastOnce, true));
+/// ```
+// The byte on the wire, of which a QoS 3 and a Retain Handling 3 are never made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SubscribeOptions(u8);
 
 /// When a subscription brings the retained messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -83,32 +103,81 @@ impl SubscribeOptions {
     /// This greatest QoS and no other option.
     #[must_use]
     pub const fn new(qos: QoS) -> Self {
-        Self { qos, no_local: false, retain_as_published: false, retain_handling: RetainHandling::Send }
+        Self(qos.as_u8())
+    }
+
+    /// The greatest QoS of what is received.
+    #[must_use]
+    pub const fn qos(self) -> QoS {
+        match self.0 & 3 {
+            0 => QoS::AtMostOnce,
+            1 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
+    }
+
+    /// Not what this client itself publishes (MQTT 5).
+    #[must_use]
+    pub const fn no_local(self) -> bool {
+        self.0 & NO_LOCAL != 0
+    }
+
+    /// RETAIN as the publisher set it (MQTT 5).
+    #[must_use]
+    pub const fn retain_as_published(self) -> bool {
+        self.0 & RETAIN_AS_PUBLISHED != 0
+    }
+
+    /// Whether retained messages are sent at once (MQTT 5).
+    #[must_use]
+    pub const fn retain_handling(self) -> RetainHandling {
+        match self.0 >> 4 & 3 {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            _ => RetainHandling::DoNotSend,
+        }
+    }
+
+    /// The same with [`no_local`](Self::no_local) set or cleared.
+    #[must_use]
+    pub const fn with_no_local(self, no_local: bool) -> Self {
+        Self(self.0 & !NO_LOCAL | if no_local { NO_LOCAL } else { 0 })
+    }
+
+    /// The same with [`retain_as_published`](Self::retain_as_published) set or cleared.
+    #[must_use]
+    pub const fn with_retain_as_published(self, as_published: bool) -> Self {
+        Self(self.0 & !RETAIN_AS_PUBLISHED | if as_published { RETAIN_AS_PUBLISHED } else { 0 })
+    }
+
+    /// The same with this [`retain_handling`](Self::retain_handling).
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
+    pub const fn with_retain_handling(self, handling: RetainHandling) -> Self {
+        Self(self.0 & !0x30 | (handling as u8) << 4)
     }
 
     /// The byte on the wire `[MQTT-3.8.3-4]`.
-    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
     #[must_use]
     pub const fn as_u8(self) -> u8 {
-        self.qos.as_u8()
-            | if self.no_local { NO_LOCAL } else { 0 }
-            | if self.retain_as_published { RETAIN_AS_PUBLISHED } else { 0 }
-            | (self.retain_handling as u8) << 4
+        self.0
     }
 
     /// From a byte that was checked.
     #[inline]
-    fn from_checked(byte: u8) -> Self {
-        Self {
-            qos: QoS::from_u8(byte & 3).unwrap_or_default(),
-            no_local: byte & NO_LOCAL != 0,
-            retain_as_published: byte & RETAIN_AS_PUBLISHED != 0,
-            retain_handling: match byte >> 4 & 3 {
-                0 => RetainHandling::Send,
-                1 => RetainHandling::SendIfNew,
-                _ => RetainHandling::DoNotSend,
-            },
-        }
+    const fn from_checked(byte: u8) -> Self {
+        Self(byte)
+    }
+}
+
+impl fmt::Debug for SubscribeOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubscribeOptions")
+            .field("qos", &self.qos())
+            .field("no_local", &self.no_local())
+            .field("retain_as_published", &self.retain_as_published())
+            .field("retain_handling", &self.retain_handling())
+            .finish()
     }
 }
 
@@ -151,28 +220,29 @@ impl<'b> Subscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
         let mut len = 0usize;
-        self.filters.try_each(|Subscription { filter, options }| {
-            let shared = check_filter(filter, version)?;
-            if !version.has_properties() && options.as_u8() > 2 {
-                return Err(EncodeError::NotInThisVersion);
+        match self.filters.0 {
+            Repr::Slice(slice) => {
+                for subscription in slice {
+                    len = len.saturating_add(subscription.len(version)?);
+                }
             }
-            if options.no_local && shared {
-                return Err(EncodeError::NoLocalOnShared);
+            Repr::Wire { .. } => {
+                for subscription in self.filters {
+                    len = len.saturating_add(subscription.len(version)?);
+                }
             }
-            len = len.saturating_add(binary_len(filter.as_str().as_bytes())?).saturating_add(1);
-            Ok(())
-        })?;
-        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+        }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
     }
 
     #[inline]
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        let written = self.filters.try_each(|Subscription { filter, options }| {
-            writer.binary(filter.as_str().as_bytes()).and_then(|()| writer.u8(options.as_u8())).ok_or(())
-        });
-        written.ok()
+        match self.filters.0 {
+            Repr::Slice(slice) => slice.iter().try_for_each(|subscription| subscription.write(writer)),
+            Repr::Wire { .. } => self.filters.iter().try_for_each(|subscription| subscription.write(writer)),
+        }
     }
 }
 
@@ -198,18 +268,17 @@ impl<'b> Unsubscribe<'b> {
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::UNSUBSCRIBE)?;
         let mut len = 0usize;
-        self.filters.try_each(|filter| {
-            check_filter(filter, version)?;
+        for filter in self.filters {
+            check_filter(&filter, version)?;
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
-            Ok(())
-        })?;
-        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties).saturating_add(2)) }
+        }
+        if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
-        self.filters.try_each(|filter| writer.binary(filter.as_str().as_bytes()).ok_or(())).ok()
+        self.filters.iter().try_for_each(|filter| writer.binary(filter.as_str().as_bytes()))
     }
 }
 
@@ -241,9 +310,11 @@ fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, Enco
 /// Items from a packet, checked there and read again in place; or from a slice.
 #[derive(Clone, Copy)]
 enum Repr<'b, T> {
-    /// All of it is UTF-8, the lengths and options too, and so is every part of it.
-    Text(&'b str),
-    Wire(&'b [u8]),
+    /// `text` ends where `rest` ends, or is empty if that is not UTF-8 as a whole, the lengths and options included.
+    Wire {
+        rest: &'b [u8],
+        text: &'b str,
+    },
     Slice(&'b [T]),
 }
 
@@ -255,10 +326,22 @@ impl<'b, T> Repr<'b, T> {
             return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
         }
         reader.look_for_text();
-        Ok(match reader.rest_as_text() {
-            Some(text) => Self::Text(text),
-            None => Self::Wire(reader.rest()),
-        })
+        Ok(Self::Wire { rest: reader.rest(), text: reader.rest_as_text().unwrap_or("") })
+    }
+}
+
+/// The next filter off `rest`. What was checked can be read: `None` is the end.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn next_filter<'b>(rest: &mut &'b [u8], text: &'b str) -> Option<TopicFilter<'b>> {
+    let (len, tail) = rest.split_first_chunk()?;
+    let (filter, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    // A part of a text needs no second look at its bytes.
+    let end = text.len().checked_sub(tail.len());
+    let part = end.and_then(|end| text.get(end.checked_sub(filter.len())?..end));
+    *rest = tail;
+    match part {
+        Some(filter) => Some(TopicFilter::checked(filter)),
+        None => core::str::from_utf8(filter).ok().map(TopicFilter::checked),
     }
 }
 
@@ -280,15 +363,6 @@ macro_rules! lists {
             #[inline]
             pub const fn iter(&self) -> $iter<'b> {
                 $iter(self.0)
-            }
-
-            /// Hands every item to `each`, without copying those of a slice.
-            #[inline]
-            fn try_each<E>(&self, mut each: impl FnMut(&$item<'b>) -> Result<(), E>) -> Result<(), E> {
-                match self.0 {
-                    Repr::Slice(slice) => slice.iter().try_for_each(each),
-                    _ => self.iter().try_for_each(|item| each(&item)),
-                }
             }
 
             /// How many there are.
@@ -335,7 +409,7 @@ macro_rules! lists {
         impl<'b> Iterator for $iter<'b> {
             type Item = $item<'b>;
 
-            #[inline]
+            #[cfg_attr(target_pointer_width = "64", inline(always))]
             fn next(&mut self) -> Option<$item<'b>> {
                 match &mut self.0 {
                     Repr::Slice(slice) => {
@@ -343,22 +417,9 @@ macro_rules! lists {
                         *slice = rest;
                         Some(*first)
                     }
-                    // What was checked can be read: `None` is the end.
-                    Repr::Text(text) => {
-                        let len = usize::from(u16::from_be_bytes(*text.as_bytes().first_chunk()?));
-                        let filter = TopicFilter::checked(text.get(2..len.wrapping_add(2))?);
-                        let rest = text.get(len.wrapping_add(2)..)?;
-                        let (item, used) = $next(filter, rest.as_bytes())?;
-                        *text = rest.get(used..)?;
-                        Some(item)
-                    }
-                    Repr::Wire(bytes) => {
-                        let (len, rest) = bytes.split_first_chunk()?;
-                        let (filter, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-                        let filter = TopicFilter::checked(core::str::from_utf8(filter).ok()?);
-                        let (item, used) = $next(filter, rest)?;
-                        *bytes = rest.get(used..)?;
-                        Some(item)
+                    Repr::Wire { rest, text } => {
+                        let filter = next_filter(rest, text)?;
+                        $next(filter, rest)
                     }
                 }
             }
@@ -370,13 +431,14 @@ macro_rules! lists {
 
 lists! {
     /// The filters of a SUBSCRIBE with their options.
-    Filters FiltersIter Subscription, |filter, rest: &'b [u8]| {
-        let options = SubscribeOptions::from_checked(*rest.first()?);
-        Some((Subscription { filter, options }, 1))
+    Filters FiltersIter Subscription, |filter, rest: &mut &'b [u8]| {
+        let (options, tail) = rest.split_first()?;
+        *rest = tail;
+        Some(Subscription { filter, options: SubscribeOptions::from_checked(*options) })
     }
 }
 
 lists! {
     /// The filters of an UNSUBSCRIBE.
-    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some((filter, 0))
+    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some(filter)
 }

@@ -240,6 +240,9 @@ pub(crate) const fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     Ok(())
 }
 
+/// No byte of a text.
+const END: u8 = 0xFF;
+
 const fn byte(word: u64, shift: u32) -> u8 {
     let [byte, ..] = word.wrapping_shr(shift).to_le_bytes();
     byte
@@ -251,9 +254,6 @@ const fn first(bytes: &[u8]) -> u8 {
         [] => END,
     }
 }
-
-/// No byte of a text.
-const END: u8 = 0xFF;
 
 /// `[MQTT-4.7.1-2]` `[MQTT-4.7.1-3]`
 const fn check_wildcard(previous: u8, wildcard: u8, next: u8) -> Result<(), TopicError> {

@@ -17,13 +17,12 @@ impl<'o> Writer<'o> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
         self.rest = rest;
-        // A copy, and not `copy_from_slice`, of which the check of the lengths is not always seen to be in vain.
-        place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        place.copy_from_slice(bytes);
         Some(())
     }
 
     #[inline]
-    fn chunk<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
+    pub(crate) fn chunk<const N: usize>(&mut self, bytes: [u8; N]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_first_chunk_mut()?;
         *place = bytes;
         self.rest = rest;
@@ -40,17 +39,48 @@ impl<'o> Writer<'o> {
         self.chunk(value.to_be_bytes())
     }
 
-    #[cfg(feature = "v5")]
-    #[inline]
-    pub(crate) fn u32(&mut self, value: u32) -> Option<()> {
-        self.chunk(value.to_be_bytes())
+    /// A string or binary data behind its length, which was counted and is 65,535 at most.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
+        self.framed([], bytes, [])
     }
 
-    /// A string or binary data behind its length.
-    #[inline]
-    pub(crate) fn binary(&mut self, bytes: &[u8]) -> Option<()> {
-        self.u16(u16::try_from(bytes.len()).ok()?)?;
-        self.bytes(bytes)
+    /// The same with some bytes before and behind: one look at the space that is left for all of it, where two or three
+    /// cost a SUBSCRIBE 15 % more.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn framed<const F: usize, const L: usize>(
+        &mut self,
+        first: [u8; F],
+        bytes: &[u8],
+        last: [u8; L],
+    ) -> Option<()> {
+        let len = bytes.len().saturating_add(const { F.saturating_add(L).saturating_add(2) });
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(len)?;
+        let (to, place) = place.split_first_chunk_mut()?;
+        *to = first;
+        let (to, place) = place.split_first_chunk_mut()?;
+        let [.., high, low] = bytes.len().to_be_bytes();
+        *to = [high, low];
+        // One call to copy, where a loop over both would be unrolled for each place it is written at.
+        let (to, place) = place.split_at_mut_checked(bytes.len())?;
+        to.copy_from_slice(bytes);
+        *place.first_chunk_mut()? = last;
+        self.rest = rest;
+        Some(())
+    }
+
+    /// The fixed header, and what comes behind it in one go.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn fixed_header(&mut self, first_byte: u8, body: u32) -> Option<()> {
+        let [a, b, ..] = septets(body);
+        if body < 0x80 {
+            self.chunk([first_byte, a])
+        } else if body < 0x4000 {
+            self.chunk([first_byte, a | 0x80, b])
+        } else {
+            self.u8(first_byte)?;
+            self.varint(body)
+        }
     }
 
     /// A Variable Byte Integer in its shortest form.
@@ -96,8 +126,10 @@ pub(crate) const fn binary_len(bytes: &[u8]) -> Result<usize, EncodeError> {
 /// The same for a string, in which U+0000 is refused `[MQTT-1.5.3-2]`.
 #[inline]
 pub(crate) fn string_len(string: &str) -> Result<usize, EncodeError> {
-    if !text::is_plain(string.as_bytes()) && text::scan(string.as_bytes()).nul() {
-        return Err(EncodeError::NulCharacter);
-    }
-    binary_len(string.as_bytes())
+    if text::is_plain(string.as_bytes()) { binary_len(string.as_bytes()) } else { unusual_string_len(string) }
+}
+
+#[cold]
+fn unusual_string_len(string: &str) -> Result<usize, EncodeError> {
+    if string.as_bytes().contains(&0) { Err(EncodeError::NulCharacter) } else { binary_len(string.as_bytes()) }
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::frame;
-use mqtt_device_proto::{Connect, DecodeErrorKind, PublishHead, QoS, Status, Version, frame_len};
+use mqtt_device_proto::{Connect, DecodeErrorKind, Packet, PublishHead, QoS, Role, Status, Version, frame_len};
 
 #[test]
 fn an_incomplete_packet_is_a_status() {
@@ -116,4 +116,34 @@ fn the_version_of_a_connect() {
     assert_eq!(version("10 .. <MQTT> 05"), Ok(Some(Version::V5)));
     #[cfg(not(feature = "v5"))]
     assert_eq!(version("10 .. <MQTT> 05"), Err((DecodeErrorKind::BadProtocolLevel(5), 8)));
+}
+
+/// Found by fuzzing: the quick way of reading a length took a length that ends early for one of three bytes.
+#[test]
+fn a_length_of_one_byte_too_many_is_not_a_longer_one() {
+    // 2 in two bytes, and what follows.
+    let stream = [0x40, 0x82, 0x00, 0x00, 0x01, 0x50, 0x02];
+    assert_eq!(frame_len(&stream, 1 << 20), Ok(Status::Complete(5)));
+    assert!(Packet::decode(&stream[..5], Version::V311, Role::Server).is_ok());
+    // Every length at the bounds of its form, with anything behind it.
+    for (len, form) in [
+        (0x7F, &[0x7F][..]),
+        (0x80, &[0x80, 0x01]),
+        (0x3FFF, &[0xFF, 0x7F]),
+        (0x4000, &[0x80, 0x80, 0x01]),
+        (0x1F_FFFF, &[0xFF, 0xFF, 0x7F]),
+        (0x20_0000, &[0x80, 0x80, 0x80, 0x01]),
+        (1, &[0x81, 0x80, 0x80, 0x00]),
+        (1, &[0x81, 0x80, 0x00]),
+        (1, &[0x81, 0x00]),
+    ] {
+        for behind in [0x00, 0x01, 0x7F, 0x80, 0xFF] {
+            let mut stream = vec![0x30];
+            stream.extend(form);
+            stream.extend([behind; 3]);
+            let need = 1 + form.len() + len;
+            let status = if need <= stream.len() { Status::Complete(need) } else { Status::Partial { need } };
+            assert_eq!(frame_len(&stream, u32::MAX), Ok(status), "{stream:02X?}");
+        }
+    }
 }

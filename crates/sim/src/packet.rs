@@ -124,7 +124,7 @@ impl Seen {
             Packet::PubAck(ack) => Self::PubAck(ack.packet_id.get()),
             Packet::Subscribe(s) => Self::Subscribe {
                 id: s.packet_id.get(),
-                filters: s.filters.iter().map(|s| (s.filter.as_str().into(), s.options.qos)).collect(),
+                filters: s.filters.iter().map(|s| (s.filter.as_str().into(), s.options.qos())).collect(),
             },
             Packet::Unsubscribe(u) => Self::Unsubscribe {
                 id: u.packet_id.get(),

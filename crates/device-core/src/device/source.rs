@@ -9,7 +9,7 @@ use super::suffix::Suffix;
 use super::tables::Tables;
 use crate::json::Window;
 use crate::source::{BodyToken, Credentials, NoRoom, Source, TopicToken};
-use mqtt_device_proto::{RetainHandling, SubscribeOptions, Subscription, TopicFilter, TopicName, Will};
+use mqtt_device_proto::{Subscription, TopicFilter, TopicName, Will};
 
 /// The bodies that are made when they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +90,7 @@ impl<D: Tables> Source for DeviceSource<'_, D> {
     fn subscription<'s>(&'s self, index: u16, scratch: &'s mut [u8]) -> Option<Subscription<'s>> {
         let suffix = Suffix::SUBSCRIBED.get(usize::from(index))?;
         let filter = TopicFilter::new(self.identity.write_topic(suffix.as_str(), scratch)?).ok()?;
-        let options = SubscribeOptions {
-            qos: suffix.qos(),
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::default(),
-        };
-        Some(Subscription { filter, options })
+        Some(Subscription::new(filter, suffix.qos()))
     }
 
     fn topic<'s>(&'s self, token: TopicToken, scratch: &'s mut [u8]) -> Option<TopicName<'s>> {

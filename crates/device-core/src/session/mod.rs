@@ -296,7 +296,7 @@ impl<S: Storage> Session<S> {
         filter: &str,
         options: SubscribeOptions,
     ) -> Result<MessageKey, SubscribeError> {
-        if options.qos == QoS::ExactlyOnce {
+        if options.qos() == QoS::ExactlyOnce {
             return Err(SubscribeError::QosNotSupported);
         }
         self.accept_filter(now, filter, Kind::Subscribe(options))

@@ -209,10 +209,11 @@ pub(crate) fn with_packet(r: &mut Random, version: Version, role: Role, check: i
                     let filter = filter(r);
                     let mut options = SubscribeOptions::new(qos(r));
                     if version.has_properties() {
-                        options.no_local = r.flip() && filter.share().is_none();
-                        options.retain_as_published = r.flip();
-                        options.retain_handling =
-                            r.pick(&[RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend]);
+                        let handling = [RetainHandling::Send, RetainHandling::SendIfNew, RetainHandling::DoNotSend];
+                        options = options
+                            .with_no_local(r.flip() && filter.share().is_none())
+                            .with_retain_as_published(r.flip())
+                            .with_retain_handling(r.pick(&handling));
                     }
                     Subscription { filter, options }
                 })

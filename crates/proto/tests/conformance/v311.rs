@@ -265,7 +265,7 @@ fn subscribe(c: &mut Checks) {
     let nothing = Subscribe { packet_id: ID, properties: Properties::EMPTY, filters: Filters::from_slice(&[]) };
     c.cannot_send("MQTT-3.8.3-3", nothing, EncodeError::NoTopicFilter);
     let filter = TopicFilter::new("a").unwrap();
-    let options = SubscribeOptions { no_local: true, ..SubscribeOptions::default() };
+    let options = SubscribeOptions::default().with_no_local(true);
     let filters = [Subscription { filter, options }];
     let no_local = Subscribe { filters: Filters::from_slice(&filters), ..nothing };
     c.cannot_send("", no_local, EncodeError::NotInThisVersion);

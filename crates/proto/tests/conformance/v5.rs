@@ -291,7 +291,7 @@ fn subscribe(c: &mut Checks) {
     c.refuses("MQTT-3.8.3-4", Client, "82 .. 0001 00 <$share/c/a> 04", Kind::NoLocalOnShared, 17);
 
     let filter = TopicFilter::new("$share/crew/a").unwrap();
-    let options = SubscribeOptions { no_local: true, ..SubscribeOptions::default() };
+    let options = SubscribeOptions::default().with_no_local(true);
     let filters = [Subscription { filter, options }];
     let nothing = Subscribe { packet_id: ID, properties: Properties::EMPTY, filters: Filters::from_slice(&[]) };
     c.cannot_send("MQTT-3.8.3-2", nothing, EncodeError::NoTopicFilter);
