@@ -104,15 +104,15 @@ fn codes(packet_id: u16, codes: &ReasonCodes<'_>) -> Map<String, Value> {
 }
 
 fn options(filter: &str, options: SubscribeOptions, version: Version) -> Value {
-    let mut fields = object(json!({"filter": filter, "qos": options.qos.as_u8()}));
+    let mut fields = object(json!({"filter": filter, "qos": options.qos().as_u8()}));
     if version.has_properties() {
-        let handling = match options.retain_handling {
+        let handling = match options.retain_handling() {
             RetainHandling::Send => 0,
             RetainHandling::SendIfNew => 1,
             RetainHandling::DoNotSend => 2,
         };
         fields.append(&mut object(json!({
-            "noLocal": options.no_local, "retainAsPublished": options.retain_as_published, "retainHandling": handling,
+            "noLocal": options.no_local(), "retainAsPublished": options.retain_as_published(), "retainHandling": handling,
         })));
     }
     fields.into()
