@@ -36,7 +36,7 @@ impl Source for Me {
     }
     fn subscription<'s>(&'s self, index: u16, _: &'s mut [u8]) -> Option<Subscription<'s>> {
         let filter = TopicFilter::new(self.filters.get(usize::from(index))?).unwrap();
-        Some(Subscription { filter, options: SubscribeOptions { qos: QoS::AtLeastOnce, ..Default::default() } })
+        Some(Subscription::new(filter, QoS::AtLeastOnce))
     }
     fn body(&self, _: mqtt_device_core::BodyToken, _: Option<u64>, window: &mut mqtt_device_core::json::Window<'_>) {
         window.write(&self.body);
