@@ -310,7 +310,7 @@ on_both! {
     /// Trap 21.
     fn a_refused_subscription_is_no_success(t, config) {
         t.connect(false);
-        let options = SubscribeOptions { qos: QOS1, ..Default::default() };
+        let options = SubscribeOptions::new(QOS1);
         let key = t.session.subscribe(t.now, "x/#", options).unwrap().as_u32();
         let [Said::Subscribe(id, _)] = &t.say()[..] else { panic!() };
         t.suback(*id, ReasonCode::UNSPECIFIED_ERROR);
@@ -319,7 +319,7 @@ on_both! {
 
     fn a_subscription_cut_off_is_asked_for_again_under_another_identifier_of_the_connection(t, config) {
         t.connect(false);
-        let options = SubscribeOptions { qos: QOS1, ..Default::default() };
+        let options = SubscribeOptions::new(QOS1);
         t.session.subscribe(t.now, "x/#", options).unwrap();
         assert!(matches!(&t.say()[..], [Said::Subscribe(..)]));
         t.lose();

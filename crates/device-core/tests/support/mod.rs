@@ -8,8 +8,8 @@ use mqtt_device_core::proto::{
     Will, frame_len,
 };
 use mqtt_device_core::{
-    Config, Credentials, Event, Instant, NoRoom, QoS, Security, Session, Source, Storage, SubscribeOptions,
-    Subscription, TopicFilter, TopicName, Version,
+    Config, Credentials, Event, Instant, NoRoom, QoS, Security, Session, Source, Storage, Subscription, TopicFilter,
+    TopicName, Version,
 };
 
 pub const V: Version = Version::V311;
