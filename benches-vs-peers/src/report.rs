@@ -91,7 +91,7 @@ fn page(rows: &[Row], found: &Found) -> Result<String, std::fmt::Error> {
     let ours = || rows.iter().filter(|row| row.who == "mqtt-device");
     for row in ours() {
         let same = || rows.iter().filter(|other| other.case == row.case);
-        let peers = same().filter(|other| !["mqtt-device", "memcpy"].contains(&other.who.as_str()));
+        let peers = same().filter(|other| !other.who.starts_with("mqtt-device") && other.who != "memcpy");
         let best = peers.min_by(|a, b| a.instructions.total_cmp(&b.instructions));
         let floor = same().find(|other| other.who == "memcpy").map_or(f64::NAN, |floor| floor.instructions);
         let (best, name) = best.map_or((f64::NAN, "-"), |best| (best.instructions, best.who.as_str()));

@@ -152,6 +152,16 @@ pub fn encode(bench: &mut Bench, v5: bool) {
                 message.qos = QoS::from_u8(qos).unwrap();
                 message.packet_id = (qos > 0).then_some(id);
                 encode!(&message);
+                bench.encode(
+                    (case, v5, "mqtt-device-head"),
+                    &message,
+                    (vec![0; 1 << 17], 0),
+                    |packet, (out, len)| {
+                        let payload = u32::try_from(packet.payload.len()).unwrap();
+                        *len = packet.encode_head(std::hint::black_box(version), payload, out).unwrap();
+                    },
+                    |(out, len)| [&out[..*len], &payload].concat(),
+                );
             }
             Case::PublishWithProperties if v5 => {
                 message.qos = QoS::AtLeastOnce;

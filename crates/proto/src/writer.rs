@@ -17,7 +17,7 @@ impl<'o> Writer<'o> {
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
         self.rest = rest;
-        place.copy_from_slice(bytes);
+        copy(place, bytes)?;
         Some(())
     }
 
@@ -63,7 +63,7 @@ impl<'o> Writer<'o> {
         *to = [high, low];
         // One call to copy, where a loop over both would be unrolled for each place it is written at.
         let (to, place) = place.split_at_mut_checked(bytes.len())?;
-        to.copy_from_slice(bytes);
+        copy(to, bytes)?;
         *place.first_chunk_mut()? = last;
         self.rest = rest;
         Some(())
@@ -94,6 +94,16 @@ impl<'o> Writer<'o> {
             _ => self.chunk([a | 0x80, b | 0x80, c | 0x80, d]),
         }
     }
+}
+
+/// Copies all of `from` to as many bytes. Asked here, so that `copy_from_slice` never has to panic.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+const fn copy(to: &mut [u8], from: &[u8]) -> Option<()> {
+    if to.len() != from.len() {
+        return None;
+    }
+    to.copy_from_slice(from);
+    Some(())
 }
 
 const fn septets(value: u32) -> [u8; 4] {

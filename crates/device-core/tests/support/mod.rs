@@ -8,8 +8,8 @@ use mqtt_device_core::proto::{
     Will, frame_len,
 };
 use mqtt_device_core::{
-    Config, Credentials, Event, Instant, NoRoom, QoS, Security, Session, Source, Storage, SubscribeOptions,
-    Subscription, TopicFilter, TopicName, Version,
+    Config, Credentials, Event, Instant, NoRoom, QoS, Security, Session, Source, Storage, Subscription, TopicFilter,
+    TopicName, Version,
 };
 
 pub const V: Version = Version::V311;
@@ -36,7 +36,7 @@ impl Source for Me {
     }
     fn subscription<'s>(&'s self, index: u16, _: &'s mut [u8]) -> Option<Subscription<'s>> {
         let filter = TopicFilter::new(self.filters.get(usize::from(index))?).unwrap();
-        Some(Subscription { filter, options: SubscribeOptions::new(QoS::AtLeastOnce) })
+        Some(Subscription::new(filter, QoS::AtLeastOnce))
     }
     fn body(&self, _: mqtt_device_core::BodyToken, _: Option<u64>, window: &mut mqtt_device_core::json::Window<'_>) {
         window.write(&self.body);
