@@ -14,6 +14,7 @@ Without a part: all of them, in this order.
   lint         rustfmt, clippy, shellcheck
   deny         licences, sources and bans of all dependencies (deny.toml)
   nostd        the core crates for thumbv6m-none-eabi, without an allocator
+  nopanic      an image of the whole codec links though no function may panic
   features     the core crates in all combinations of their features
   docs         rustdoc without a warning, the examples in it run
   test         every test of the workspace; real brokers and the official client included
@@ -28,7 +29,7 @@ Needs Rust by rustup; the rest is installed (apt-get, cargo, pip), as root or by
 EOF
 }
 
-all_parts=(files lint deny nostd features docs test conformance interop fuzz firmware demo)
+all_parts=(files lint deny nostd nopanic features docs test conformance interop fuzz firmware demo)
 
 target_dir=${CARGO_TARGET_DIR:-target}
 logs=$target_dir/ci
@@ -204,6 +205,24 @@ part_test() {
     # Minutes of compiling are not to pass in silence.
     run cargo test --workspace --all-features --no-run
     run cargo test -q --workspace --all-features
+}
+
+part_nopanic() {
+    local triple=thumbv6m-none-eabi features log=$logs/nopanic.log
+    rust_target "$triple"
+    local build=(env CARGO_TARGET_DIR="$target_dir/nopanic" cargo build -q --release --locked
+        --manifest-path .ci/nopanic/Cargo.toml --target "$triple")
+    for features in '' v5; do
+        check "no panic can be reached in the codec${features:+ with $features}" "${build[@]}" --features "$features"
+    done
+    # The check can fail: a deliberate unwrap does not link, and for this reason alone.
+    step='a deliberate panic is found'
+    if "${build[@]}" --features deliberate >"$log" 2>&1 </dev/null; then
+        die 'an image with a deliberate unwrap was linked: this check finds nothing'
+    fi
+    grep -q 'undefined symbol: a_panic_can_be_reached' "$log" || die "it failed for another reason: $log"
+    printf 'check: a deliberate panic is found: ok\n'
+    step=
 }
 
 part_conformance() {

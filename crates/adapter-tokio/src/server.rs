@@ -112,9 +112,9 @@ impl fmt::Display for UrlError {
             Self::UnknownScheme { scheme } => {
                 write!(f, "{scheme}:// is no scheme of MQTT; use mqtt://host:port")
             }
-            Self::Credentials => {
-                f.write_str("user name and password do not belong in a URL, which ends up in logs: give them separately")
-            }
+            Self::Credentials => f.write_str(
+                "user name and password do not belong in a URL, which ends up in logs: give them separately",
+            ),
         }
     }
 }

@@ -61,7 +61,7 @@ impl fmt::Debug for Connect<'_> {
 }
 
 /// A secret, of which the length alone is shown.
-struct Redacted<'b>(&'b [u8]);
+pub(crate) struct Redacted<'b>(pub(crate) &'b [u8]);
 
 impl fmt::Debug for Redacted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

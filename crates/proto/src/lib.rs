@@ -52,6 +52,9 @@
     )
 )]
 
+#[cfg(test)]
+extern crate std;
+
 mod ack;
 mod connack;
 mod connect;

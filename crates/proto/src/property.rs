@@ -3,6 +3,7 @@
 use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
+use crate::connect::Redacted;
 use crate::topic::TopicName;
 use crate::types::{PacketType, QoS};
 
@@ -62,6 +63,16 @@ pub(crate) enum Kind {
 /// Of an identifier that no property has.
 const NO_RULES: (Places, Kind) = (Places(0), Kind::Flag);
 
+/// What a property is matched by and shown as, by its kind.
+macro_rules! shown {
+    ($id:ident Pair $value:ident) => {
+        Self::$id($value, _)
+    };
+    ($id:ident $kind:ident $value:ident) => {
+        Self::$id($value)
+    };
+}
+
 macro_rules! properties {
     ($($code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
         /// The identifier of a property.
@@ -107,6 +118,18 @@ macro_rules! properties {
             })*
             rules
         };
+
+        impl fmt::Debug for Property<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                if let Self::AuthenticationData(secret) = self {
+                    return f.debug_tuple("AuthenticationData").field(&Redacted(secret)).finish();
+                }
+                if let Self::UserProperty(name, value) = self {
+                    return f.debug_tuple("UserProperty").field(name).field(value).finish();
+                }
+                match self { $(shown!($id $kind value) => f.debug_tuple(stringify!($id)).field(value).finish(),)* }
+            }
+        }
 
         impl Property<'_> {
             /// Which property this is.
@@ -157,7 +180,9 @@ impl fmt::Display for PropertyId {
 }
 
 /// One property with its value. Zero, where the standard forbids it, cannot be expressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows the length alone of authentication data.
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Property<'b> {
     /// Whether the payload is said to be UTF-8.
@@ -214,4 +239,19 @@ pub enum Property<'b> {
     SubscriptionIdentifiersAvailable(bool),
     /// Whether the server takes shared subscriptions.
     SharedSubscriptionAvailable(bool),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn authentication_data_is_not_shown() {
+        let secret = [0x73, 0x65, 0x63, 0x72, 0x65, 0x74];
+        assert_eq!(format!("{:?}", Property::AuthenticationData(&secret)), "AuthenticationData([6 bytes])");
+        assert_eq!(format!("{:?}", Property::UserProperty("a", "b")), r#"UserProperty("a", "b")"#);
+        assert_eq!(format!("{:?}", Property::ReceiveMaximum(NonZeroU16::MIN)), "ReceiveMaximum(1)");
+    }
 }

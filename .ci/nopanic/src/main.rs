@@ -1,0 +1,125 @@
+//! An image that calls every decode, encode, iterate and match entry point of the codec, and whose panic handler calls a
+//! function that does not exist: it links only if no panic can be reached. `deliberate` reaches one on purpose.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use mqtt_device_proto::{
+    Connect, Filters, Framer, Packet, PacketType, Properties, Publish, PublishHead, ReasonCode, ReasonCodes, Role,
+    TopicFilter, TopicFilters, TopicName, Verdict, Version, frame_len,
+};
+
+unsafe extern "C" {
+    fn a_panic_can_be_reached() -> !;
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    unsafe { a_panic_can_be_reached() }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    // What nobody can see through: any bytes, of any number.
+    let bytes: &[u8] = black_box(&[]);
+    let out: &mut [u8] = black_box(&mut []);
+    let role = if black_box(true) { Role::Client } else { Role::Server };
+    let version = black_box(Version::V311);
+    decode(bytes, version, role, out);
+    stream(out, version);
+    topics(bytes);
+    #[cfg(feature = "deliberate")]
+    black_box(bytes.first().unwrap());
+    loop {}
+}
+
+fn decode(bytes: &[u8], version: Version, role: Role, out: &mut [u8]) {
+    let _ = black_box((frame_len(bytes, 1000), PublishHead::decode(bytes, version), Connect::version(bytes)));
+    let result = Packet::decode(bytes, version, role);
+    black_box(Verdict::of(&result));
+    match result {
+        Ok(packet) => {
+            iterate(&packet, version, out);
+            let _ = black_box((packet.encoded_len(version), packet.encode(version, out)));
+        }
+        Err(error) => {
+            black_box((error.reason_code(), error.statement(version), error.reason_code().name()));
+        }
+    }
+}
+
+fn iterate(packet: &Packet<'_>, version: Version, out: &mut [u8]) {
+    match packet {
+        Packet::Connect(p) => {
+            properties(&p.properties);
+            p.will.iter().for_each(|will| properties(&will.properties));
+        }
+        Packet::ConnAck(p) => properties(&p.properties),
+        Packet::Publish(p) => {
+            properties(&p.properties);
+            let _ = black_box((p.head_len(version, 10), p.encode_head(version, 10, out)));
+        }
+        Packet::PubAck(p) => properties(&p.properties),
+        Packet::PubRec(p) => properties(&p.properties),
+        Packet::PubRel(p) => properties(&p.properties),
+        Packet::PubComp(p) => properties(&p.properties),
+        Packet::Subscribe(p) => {
+            properties(&p.properties);
+            p.filters.iter().for_each(|subscription| {
+                black_box((subscription.filter.share(), subscription.options));
+            });
+            black_box(p.filters.count());
+        }
+        Packet::Unsubscribe(p) => {
+            properties(&p.properties);
+            p.filters.iter().for_each(|filter| {
+                black_box(filter.share_name());
+            });
+            black_box(p.filters.count());
+        }
+        Packet::SubAck(p) => codes(&p.properties, &p.codes),
+        Packet::UnsubAck(p) => codes(&p.properties, &p.codes),
+        Packet::Disconnect(p) => properties(&p.properties),
+        Packet::Auth(p) => properties(&p.properties),
+        Packet::PingReq | Packet::PingResp => {}
+    }
+}
+
+fn properties(properties: &Properties<'_>) {
+    properties.iter().for_each(|property| {
+        black_box((property, property.id().name()));
+    });
+    properties.user_properties().for_each(|pair| {
+        black_box(pair);
+    });
+}
+
+fn codes(all: &Properties<'_>, codes: &ReasonCodes<'_>) {
+    properties(all);
+    codes.iter().for_each(|code| {
+        black_box((code.name(), code.as_return_code(), code.is_listed_in(PacketType::SubAck, Some(Role::Server))));
+    });
+    black_box((codes.len(), ReasonCode::from_return_code(codes.is_empty().into())));
+}
+
+fn stream(buffer: &mut [u8], version: Version) {
+    let mut framer = Framer::new(buffer, 100, version);
+    black_box(framer.space());
+    framer.filled(black_box(7));
+    while let Ok(Some(framed)) = framer.next() {
+        black_box(&framed);
+    }
+    framer.reset(version);
+    black_box(&mut framer);
+}
+
+fn topics(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    let (name, filter) = (TopicName::new(text), TopicFilter::new(text));
+    if let (Ok(name), Ok(filter)) = (name, filter) {
+        black_box(filter.matches(&name));
+        let _ = black_box(Publish::new(name, bytes));
+        let _ = black_box((Filters::from_slice(&[]), TopicFilters::from_slice(black_box(&[filter]))));
+    }
+}
