@@ -1,7 +1,7 @@
 #!/bin/sh
-# Answers toggle_irrigation: {"enabled":true|false} comes on standard input, as one line of compact JSON.
+# Answers toggle_irrigation: {"enabled":true|false} comes on standard input, with spaces where its sender wrote them.
 valve="${TMPDIR:-/tmp}/mqtt-device-irrigation"
-read -r payload
+payload=$(tr -d '[:space:]')
 case "$payload" in
 *'"enabled":true'*) : >"$valve" && echo '{"irrigationOn":true}' ;;
 *'"enabled":false'*) rm -f "$valve" && echo '{"irrigationOn":false}' ;;

@@ -11,6 +11,8 @@ pub(super) struct Overload {
     messages: Seldom,
     /// The connection counts from its beginning.
     counted: u64,
+    unacknowledged: Seldom,
+    counted_unacknowledged: u64,
     events: Seldom,
 }
 
@@ -22,6 +24,10 @@ impl Overload {
                 self.messages.add(count.saturating_sub(self.counted));
                 self.counted = *count;
             }
+            ClientEvent::Unacknowledged { count } => {
+                self.unacknowledged.add(count.saturating_sub(self.counted_unacknowledged));
+                self.counted_unacknowledged = *count;
+            }
             ClientEvent::Lagged(n) => self.events.add(*n),
             _ => return false,
         }
@@ -30,24 +36,24 @@ impl Overload {
 
     /// When [`Self::take`] will give something.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        [&self.messages, &self.events].into_iter().filter_map(|losses| losses.due(now)).min()
+        [&self.messages, &self.unacknowledged, &self.events].into_iter().filter_map(|losses| losses.due(now)).min()
     }
 
     /// What is to be told now.
     pub(super) fn take(&mut self, now: Instant) -> Vec<String> {
-        words(self.messages.take(now), self.events.take(now))
+        words([self.messages.take(now), self.unacknowledged.take(now), self.events.take(now)])
     }
 
     /// What has not been told, at the end.
     pub(super) fn rest(&mut self) -> Vec<String> {
-        words(self.messages.rest(), self.events.rest())
+        words([self.messages.rest(), self.unacknowledged.rest(), self.events.rest()])
     }
 }
 
-fn words(messages: Option<u64>, events: Option<u64>) -> Vec<String> {
-    let messages = messages.map(|n| format!("too busy: messages dropped: {n}"));
-    let events = events.map(|n| format!("too busy: events of the connection skipped: {n}"));
-    messages.into_iter().chain(events).collect()
+fn words(losses: [Option<u64>; 3]) -> Vec<String> {
+    let what = ["messages dropped", "messages put off to the next connection", "events of the connection skipped"];
+    let told = what.into_iter().zip(losses).filter_map(|(what, n)| Some((what, n?)));
+    told.map(|(what, n)| format!("too busy: {what}: {n}")).collect()
 }
 
 #[cfg(test)]
@@ -66,7 +72,10 @@ mod tests {
         assert_eq!(overload.due(start), Some(start + PAUSE));
         said.extend(overload.take(start + PAUSE));
         assert_eq!(said, ["too busy: messages dropped: 1", "too busy: messages dropped: 34559"]);
+        assert!(overload.takes(&ClientEvent::Unacknowledged { count: 2 }));
         assert!(overload.takes(&ClientEvent::Lagged(7)) && !overload.takes(&ClientEvent::Ready { again: true }));
-        assert_eq!(overload.rest(), ["too busy: events of the connection skipped: 7"]);
+        let rest =
+            ["too busy: messages put off to the next connection: 2", "too busy: events of the connection skipped: 7"];
+        assert_eq!(overload.rest(), rest);
     }
 }

@@ -29,7 +29,7 @@ use config::{CommandConfig, Config, KeySource};
 use program::Launcher;
 use watch::Watched;
 
-/// How long a graceful stop may take.
+/// How long a graceful stop may take; commands under way get half of it.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many commands are remembered, and how many may be under way at once.
@@ -43,7 +43,8 @@ const ARENA: usize = 4 << 20;
 
 const ABOUT: &str = "\
 Runs a device without writing code. A file names the broker, the device and its commands; each command is a program of \
-yours: the payload comes as JSON on its standard input, what it writes as JSON to standard output is the result. A \
+yours: the payload comes as it was sent, as JSON with a line end, on its standard input (null when there is none); what \
+it writes as JSON to standard output is the result, and leaves as it was written. A \
 non-zero exit, too long a time, or anything but JSON is an answer with success:false, which says why and shows the end \
 of standard error.
 
@@ -53,7 +54,8 @@ standard input is not read on, and who writes there waits. The device runs on wh
 held up: its lines wait here, at most 256, and how many older ones were dropped is told. When it ends, it is started \
 again. A trigger on its way that could not leave for an hour is given up.
 
-Ctrl-C or SIGTERM stops: commands under way get 10 s, then the device says that it is offline and goes.";
+Ctrl-C or SIGTERM stops: commands under way get 5 s, then each is answered with an error and its program is ended; the \
+device says that it is offline and goes, within 10 s in all. A second signal ends it and its programs at once.";
 
 const FILE: &str = "\
 The file (TOML):
@@ -170,7 +172,7 @@ fn api_key(source: &KeySource) -> Outcome<Hidden> {
 
 fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outcome<Device> {
     let largest = config.commands.iter().map(|command| command.max_output).max().unwrap_or(0);
-    // The answer is the result, compact, with a frame around it.
+    // The answer is the result as it was printed, with a frame around it.
     let response = largest.max(4096) + 1024;
     let mut builder = Device::builder(config.server.to_string())
         .identity(config.agent.clone(), config.device.clone())
@@ -198,8 +200,7 @@ fn build(config: &Config, Hidden(key): Hidden, launcher: &Arc<Launcher>) -> Outc
         builder = builder.on_command(command.name.clone(), move |call| {
             let (launcher, program) = (Arc::clone(&launcher), Arc::clone(&program));
             async move {
-                let payload = call.payload()?;
-                let ran = program::run(&launcher, &program, &call.id, &payload, call.deadline).await;
+                let ran = program::run(&launcher, &program, &call.id, call.json(), call.deadline).await;
                 ran.map_err(CommandError::new)
             }
         });

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -115,7 +115,7 @@ impl Drop for Group {
     }
 }
 
-/// Runs a command's program: the payload goes in, the result comes out. `deadline` is the caller's; the earlier of it
+/// Runs a command's program: the payload goes in as it came, the result comes out as it was printed. `deadline` is the caller's; the earlier of it
 /// and the configured timeout holds.
 ///
 /// # Errors
@@ -124,9 +124,9 @@ pub(super) async fn run(
     launcher: &Launcher,
     command: &CommandConfig,
     id: &str,
-    payload: &Value,
+    payload: &[u8],
     deadline: Instant,
-) -> Result<Value, String> {
+) -> Result<Box<RawValue>, String> {
     let name = command.program.first().map_or("", String::as_str);
     let variables = [("MQTT_DEVICE_COMMAND", command.name.as_str()), ("MQTT_DEVICE_COMMAND_ID", id)];
     let called = Instant::now();
@@ -158,7 +158,7 @@ pub(super) async fn run(
         Ok(Ok(End::Exited(status))) if status.success() => {
             group.leave();
             if stdout.trim_ascii().is_empty() {
-                return Ok(Value::Null);
+                return Ok(RawValue::NULL.to_owned());
             }
             serde_json::from_slice(&stdout).map_err(|error| {
                 because(format!("{name} wrote something else than JSON ({error}): {}", excerpt(&stdout)))
@@ -183,22 +183,18 @@ enum End {
 }
 
 impl Run {
-    async fn go(
-        &mut self,
-        child: &mut Child,
-        group: &mut Group,
-        payload: &Value,
-        bound: usize,
-    ) -> std::io::Result<End> {
+    async fn go(&mut self, child: &mut Child, group: &mut Group, payload: &[u8], bound: usize) -> std::io::Result<End> {
         let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(std::io::Error::other("a pipe is missing"));
         };
-        let input = format!("{payload}\n");
+        // A line end behind it, for programs that read lines.
+        let payload = if payload.is_empty() { b"null" } else { payload };
+        let input = [payload, b"\n"].concat();
         // A program need not read its input: that it closed the pipe is no error.
         let write = async move {
-            let _ = stdin.write_all(input.as_bytes()).await;
+            let _ = stdin.write_all(&input).await;
         };
         let mut write = core::pin::pin!(write);
         let (mut written, mut out_open, mut err_open, mut status) = (false, true, true, None);

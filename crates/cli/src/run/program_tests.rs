@@ -27,7 +27,22 @@ fn launcher() -> Launcher {
 }
 
 async fn answer(command: &CommandConfig, payload: Value) -> Result<Value, String> {
-    run(&launcher(), command, "id-1", &payload, Instant::now() + FAR).await
+    raw_answer(command, payload.to_string().as_bytes()).await.map(|text| serde_json::from_str(&text).unwrap())
+}
+
+async fn raw_answer(command: &CommandConfig, payload: &[u8]) -> Result<String, String> {
+    run(&launcher(), command, "id-1", payload, Instant::now() + FAR).await.map(|json| json.get().to_owned())
+}
+
+#[tokio::test]
+async fn payload_and_result_are_not_touched() {
+    let text = r#"{"z": 12345678901234567890123,"a" :1.50, "u":"\u00fc","a":1e999}"#;
+    assert_eq!(raw_answer(&command("cat"), text.as_bytes()).await.as_deref(), Ok(text));
+    let spread = "[1,\n\t2]";
+    let script = "input=$(cat); printf '  %s\n\n' \"$input\"";
+    assert_eq!(raw_answer(&command(script), spread.as_bytes()).await.as_deref(), Ok(spread));
+    // None at all is null, for programs that expect JSON; a line end stands behind it, for those that read lines.
+    assert_eq!(raw_answer(&command("read -r line; echo \"[$line]\""), b"").await.as_deref(), Ok("[null]"));
 }
 
 #[tokio::test]
@@ -46,8 +61,8 @@ async fn no_output_is_success_without_data() {
 async fn a_program_knows_its_command_and_no_secret() {
     let script = r#"printf '"%s %s %s"' "$MQTT_DEVICE_COMMAND" "$MQTT_DEVICE_COMMAND_ID" "${CARGO_MANIFEST_DIR-gone}""#;
     let launcher = Launcher::new(std::env::temp_dir(), &KeySource::Variable("CARGO_MANIFEST_DIR".to_owned()), 1);
-    let got = run(&launcher, &command(script), "id-1", &Value::Null, Instant::now() + FAR).await;
-    assert_eq!(got, Ok(json!("test id-1 gone")));
+    let got = run(&launcher, &command(script), "id-1", b"", Instant::now() + FAR).await.unwrap();
+    assert_eq!(got.get(), r#""test id-1 gone""#);
 }
 
 #[tokio::test]
@@ -100,7 +115,7 @@ async fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
 #[tokio::test]
 async fn the_callers_deadline_holds_when_it_is_earlier() {
     let soon = Instant::now() + Duration::from_millis(200);
-    let error = run(&launcher(), &command("sleep 600"), "id", &Value::Null, soon).await.unwrap_err();
+    let error = run(&launcher(), &command("sleep 600"), "id", b"", soon).await.unwrap_err();
     assert!(error.contains("took longer than"), "{error}");
 }
 
@@ -131,16 +146,16 @@ async fn no_more_programs_run_at_once_than_allowed() {
     // Each one finds the mark of another if they overlap.
     let mark = std::env::temp_dir().join(format!("mqtt-device-alone-{}", std::process::id()));
     let alone = command(&format!("mkdir {0} && rmdir {0}", mark.display()));
-    let runs = (0..8).map(|_| run(&launcher, &alone, "id", &Value::Null, far));
+    let runs = (0..8).map(|_| run(&launcher, &alone, "id", b"", far));
     for run in join_all(runs).await {
-        assert_eq!(run, Ok(Value::Null));
+        assert_eq!(run.unwrap().get(), "null");
     }
     // While one runs, another that cannot wait is told so.
     let mut slow = command("sleep 600");
     slow.timeout = Duration::from_millis(500);
     let mut hasty = command("true");
     hasty.timeout = Duration::from_millis(50);
-    let both = [run(&launcher, &slow, "1", &Value::Null, far), run(&launcher, &hasty, "2", &Value::Null, far)];
+    let both = [run(&launcher, &slow, "1", b"", far), run(&launcher, &hasty, "2", b"", far)];
     let told = join_all(both).await.remove(1).unwrap_err();
     assert!(told.contains("too many other commands"), "{told}");
 }

@@ -88,6 +88,9 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
             trouble("connections end soon after they begin: is another device running under this name?".to_owned())
         }
         DeviceEvent::CommandsTurnedAway { count } => trouble(format!("too many commands at once: {count} turned away")),
+        DeviceEvent::CommandsInterrupted { count } => {
+            trouble(format!("{count} commands interrupted by the stop, and answered so"))
+        }
         DeviceEvent::AcknowledgedEarly { count } => {
             say(1, format!("{count} commands acknowledged before their answer"))
         }

@@ -5,6 +5,7 @@ mod demo;
 mod gateway;
 mod help;
 mod run;
+mod stalls;
 #[path = "../support/mod.rs"]
 mod support;
 mod triggers;

@@ -28,7 +28,7 @@ fn the_shipped_example_is_sound_and_runs() {
         gateway(&url, &["--json", "send", "your-agent-id:greenhouse-sensor", command, payload]).json().remove(0)
     };
     assert_eq!(send("read_environment", "{}")["data"]["irrigationOn"], false);
-    assert_eq!(send("toggle_irrigation", r#"{"enabled":true}"#)["data"], json!({"irrigationOn": true}));
+    assert_eq!(send("toggle_irrigation", r#"{"enabled": true}"#)["data"], json!({"irrigationOn": true}));
     assert_eq!(send("read_environment", "{}")["data"]["irrigationOn"], true);
     let wrong = send("toggle_irrigation", r#"{"enabled":"perhaps"}"#);
     assert!(wrong["error"].as_str().unwrap().ends_with("exit code 1: enabled must be true or false"), "{wrong}");
@@ -118,6 +118,49 @@ fn a_signal_lets_the_running_command_finish_and_says_offline() {
         let ended = crate::support::ended(&mut device);
         assert_eq!(ended.code, 0, "{ended:?}");
     }
+}
+
+#[test]
+fn payload_and_result_are_on_the_wire_as_they_were_written() {
+    let broker = Mosquitto::anonymous().unwrap();
+    let folder = Folder::new();
+    let mut device = start_device(&folder.device(&broker.endpoint(), ""));
+    let payload = r#"{"z": 12345678901234567890123, "a":1.50,"a":[ 1e400 ]}"#;
+    let order = format!(r#"{{"commandId":"c1","command":"echo","payload":{payload}}}"#);
+    let mut recorder = broker.record(&["lua/devices/acme/pump/response"]).unwrap();
+    broker.publish("lua/devices/acme/pump/command", &order).unwrap();
+    let answer = recorder.next(|_| true).unwrap();
+    assert_eq!(answer.text(), format!(r#"{{"commandId":"c1","success":true,"data":{payload}}}"#));
+    stop(&mut device);
+}
+
+#[test]
+fn a_command_that_outlasts_the_stop_is_answered_and_never_run_again() {
+    let broker = Mosquitto::anonymous().unwrap();
+    let folder = Folder::new();
+    folder.script("long.sh", "echo \"$MQTT_DEVICE_COMMAND_ID\" >>runs; echo running >&2; exec sleep 600");
+    let more = "[[command]]\nname = \"long\"\ndescription = \"\"\nprogram = [\"./long.sh\"]\ntimeout_ms = 600000\n";
+    let config = folder.device(&broker.endpoint(), more);
+    let mut recorder = broker.record(&["lua/devices/acme/pump/response"]).unwrap();
+    let mut device = start_device(&config);
+    let order = r#"{"commandId":"c1","command":"long"}"#;
+    broker.publish("lua/devices/acme/pump/command", order).unwrap();
+    while !folder.path().join("runs").exists() {
+        std::thread::yield_now();
+    }
+    let ended = stop(&mut device);
+    let answer: Value = serde_json::from_str(&recorder.next(|_| true).unwrap().text()).unwrap();
+    assert_eq!((&answer["commandId"], &answer["success"]), (&json!("c1"), &json!(false)));
+    assert!(answer["error"].as_str().unwrap().starts_with("interrupted"), "{answer}");
+    assert!(ended.stdout.contains("1 commands interrupted"), "{ended:?}");
+    assert_eq!(ended.code, 0, "all was said: {ended:?}");
+    // Acknowledged: the broker does not deliver it again. What comes now would come behind it.
+    let mut again = start_device(&config);
+    broker.publish("lua/devices/acme/pump/command", r#"{"commandId":"c2","command":"echo","payload":2}"#).unwrap();
+    let next = recorder.next(|_| true).unwrap();
+    assert_eq!(next.text(), r#"{"commandId":"c2","success":true,"data":2}"#);
+    stop(&mut again);
+    assert_eq!(std::fs::read_to_string(folder.path().join("runs")).unwrap(), "c1\n");
 }
 
 #[test]

@@ -187,3 +187,26 @@ impl Gateway {
 pub(crate) fn gateway<'a>(url: &'a str, arguments: &[&'a str]) -> Ended {
     to_end(&mut program(["gateway", "--url", url].into_iter().chain(arguments.iter().copied())))
 }
+
+/// The program with both outputs on pipes that nobody reads yet.
+pub(crate) struct Unread {
+    pub(crate) process: Process,
+    pub(crate) stdout: fs::File,
+    pub(crate) stderr: fs::File,
+}
+
+impl Unread {
+    pub(crate) fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let pipe = |name: &str| {
+            let path = folder.path().join(name);
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+            // Opened for both, so that opening waits for nobody.
+            fs::File::options().read(true).write(true).open(&path).unwrap()
+        };
+        let [stdout, stderr] = ["stdout.pipe", "stderr.pipe"].map(pipe);
+        let mut command = Command::new("sh");
+        command.args(["-c", "folder=$0; exec \"$@\" >\"$folder/stdout.pipe\" 2>\"$folder/stderr.pipe\""]);
+        command.arg(folder.path()).arg(env!("CARGO_BIN_EXE_mqtt-device")).args(arguments).stdin(Stdio::piped());
+        Self { process: Process::start(&mut command).unwrap(), stdout, stderr }
+    }
+}
