@@ -148,10 +148,15 @@ pub(crate) async fn run(options: &Options, verbosity: Verbosity) -> Outcome {
     }
     tracing::info!("stopping");
     watched.iter().for_each(Watched::last_words);
+    let connected = device.is_connected();
     let stopped = device.stop(STOP_WITHIN).await;
     // The stream ends with the device.
     reporting.await.map_err(Failure::failed)??;
     if stopped.clean {
+        Ok(())
+    } else if !connected {
+        // Nobody to say goodbye to: the broker has told of it already, by the will.
+        tracing::warn!("stopped without a connection: what waited for one, if anything, is lost");
         Ok(())
     } else {
         Err(Failure::failed("stopped, but not everything could be said: the broker did not confirm in time"))

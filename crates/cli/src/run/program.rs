@@ -115,8 +115,8 @@ impl Drop for Group {
     }
 }
 
-/// Runs a command's program: the payload goes in as it came, the result comes out as it was printed. `deadline` is the caller's; the earlier of it
-/// and the configured timeout holds.
+/// Runs a command's program: the payload goes in as it came, the result comes out as it was printed. `deadline` is the
+/// caller's; the earlier of it and the configured timeout holds.
 ///
 /// # Errors
 /// In words for the caller: it failed, took too long, or wrote something else than JSON.

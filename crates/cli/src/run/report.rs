@@ -49,7 +49,11 @@ fn describe(event: &DeviceEvent) -> Option<Said> {
         }
         DeviceEvent::Welcome { message } => say(0, format!("the gateway greets: {}", opt(message))),
         DeviceEvent::ServerError { code, message } => {
-            trouble(format!("the gateway reports an error: {} ({})", opt(message), opt(code)))
+            let hint = match code.as_deref() {
+                Some("unauthorized") => ": is the key in api_key_file or api_key_env the right one?",
+                _ => "",
+            };
+            trouble(format!("the gateway reports an error: {} ({}){hint}", opt(message), opt(code)))
         }
         DeviceEvent::CommandReceived { id, name } => say(1, format!("command {} ({})", plain(name), plain(id))),
         DeviceEvent::CommandRepeated { id, executing } => {
