@@ -59,9 +59,9 @@ use trigger::Lane;
 /// server delivers it; answer it with [`Device::respond`]. Without a store, a crash of the process may repeat a command
 /// that was not yet acknowledged.
 ///
-/// `S` holds what is on its way to the server, `D` the commands and their responses; neither can starve the other. Of the
-/// slots of `S`, eight are kept for what the device must always be able to say and one for each command that runs; give it
-/// 16 at least, and as many more as commands are to run and triggers to wait at once.
+/// `S` holds what is on its way to the server, `D` the commands and their responses; neither can starve the other. Of
+/// the slots of `S`, eight are kept for what the device must always be able to say and one for each command that runs;
+/// give it 16 at least, and as many more as commands are to run and triggers to wait at once.
 #[derive(Clone, Debug)]
 pub struct Device<S, D> {
     client: Client<S>,
@@ -169,7 +169,7 @@ impl<S: Storage, D: Tables> Device<S, D> {
     /// It waits within the bounds of [`DeviceConfig::triggers`] while the device is away. Triggers are sent one after
     /// the other, each when the one before is acknowledged by the server's gateway or given up: the protocol's
     /// acknowledgement does not say to what it belongs, so this is the only way to know. That acknowledgement comes as
-    /// [`DeviceEvent::TriggerAck`], its absence as [`Notice::TriggerTimeout`](crate::Notice::TriggerTimeout); the key's
+    /// [`DeviceEvent::TriggerAck`], its absence as [`Notice::TriggerTimeout`]; the key's
     /// outcome is the broker's.
     ///
     /// # Errors
