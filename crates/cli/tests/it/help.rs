@@ -25,7 +25,7 @@ fn what_cannot_be_used_is_code_2_and_says_what_to_do() {
         (vec!["gateway", "--url", url, "--keys", &keys], "line 1: there is no key"),
         (vec!["gateway", "--url", "wss://x", "--accept-any-key"], "not built yet"),
         (vec!["gateway", "--url", "lua", "--accept-any-key"], "not built yet"),
-        (vec!["gateway", "--url", "mqtt://me:secret@x", "list"], "do not belong in the URL"),
+        (vec!["gateway", "--url", "mqtt://me:secret@x", "list"], "do not belong in a URL"),
         (vec!["gateway", "--url", url, "--username", "me", "list"], "MQTT_DEVICE_PASSWORD"),
         (vec!["gateway", "--url", url, "--username", "me", "--password-file", &empty, "list"], "is empty"),
         (vec!["gateway", "--url", url, "send", "pump", "echo"], "agentId:deviceName"),

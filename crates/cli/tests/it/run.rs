@@ -3,7 +3,7 @@
 use mqtt_device_testkit::Mosquitto;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, KEY, gateway, program, start_device, start_device_with, stop, to_end};
+use crate::support::{Folder, KEY, gateway, program, start_device, start_device_with, stop, to_end, wait_for};
 
 #[test]
 fn the_shipped_example_is_sound_and_runs() {
@@ -107,9 +107,7 @@ fn a_signal_lets_the_running_command_finish_and_says_offline() {
         device.signal(signal).unwrap();
         device.stderr().wait(|line| line.contains("stopping")).unwrap();
         // Opening the pipe waits for the script.
-        while !folder.path().join("started").exists() {
-            std::thread::yield_now();
-        }
+        wait_for(&folder.path().join("started"));
         std::fs::write(folder.path().join("go"), "go\n").unwrap();
         let answer = recorder.next(|message| message.topic.ends_with("/response")).unwrap();
         assert_eq!(answer.text(), r#"{"commandId":"c1","success":true,"data":"finished"}"#);
@@ -145,9 +143,7 @@ fn a_command_that_outlasts_the_stop_is_answered_and_never_run_again() {
     let mut device = start_device(&config);
     let order = r#"{"commandId":"c1","command":"long"}"#;
     broker.publish("lua/devices/acme/pump/command", order).unwrap();
-    while !folder.path().join("runs").exists() {
-        std::thread::yield_now();
-    }
+    wait_for(&folder.path().join("runs"));
     let ended = stop(&mut device);
     let answer: Value = serde_json::from_str(&recorder.next(|_| true).unwrap().text()).unwrap();
     assert_eq!((&answer["commandId"], &answer["success"]), (&json!("c1"), &json!(false)));

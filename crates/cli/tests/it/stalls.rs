@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use mqtt_device_testkit::{Lines, Mosquitto, PATIENCE, Recorder};
 
-use crate::support::{Folder, Unread, gateway};
+use crate::support::{Folder, Unread, gateway, wait_for};
 
 /// So many messages are more than a pipe and the queue before it hold.
 const FLOOD: usize = 1600;
@@ -36,12 +36,14 @@ fn a_device_whose_output_nobody_reads_answers_and_tells_later_what_was_lost() {
     wait_for_online(&mut recorder);
     // Each makes a line in the log.
     let mut stdin = process.take_stdin().unwrap();
-    stdin.write_all(format!("{}\n", long()).repeat(FLOOD).as_bytes()).unwrap();
+    // By a thread, since a device that stalls does not read them.
+    let written = std::thread::spawn(move || stdin.write_all(format!("{}\n", long()).repeat(FLOOD).as_bytes()));
     let error = format!(r#"{{"code":"{0}","message":"{0}"}}"#, long());
     flood(&broker, "lua/devices/acme/pump/error", &error, || {
         let answer = gateway(&url, &["send", "acme:pump", "echo", "1"]);
         assert_eq!((answer.code, answer.stdout.as_str()), (0, "1"), "{answer:?}");
     });
+    written.join().unwrap().unwrap();
     // Now somebody reads.
     let (stdout, stderr) = (Lines::read("standard output", stdout), Lines::read("standard error", stderr));
     let (gap, _) =
@@ -70,9 +72,7 @@ fn a_second_signal_ends_a_device_whose_output_nobody_reads_and_its_programs() {
     wait_for_online(&mut recorder);
     flood(&broker, "lua/devices/acme/pump/error", &format!(r#"{{"code":"{0}","message":"{0}"}}"#, long()), || {});
     broker.publish("lua/devices/acme/pump/command", r#"{"commandId":"c1","command":"wait"}"#).unwrap();
-    while !pipe.exists() {
-        std::thread::yield_now();
-    }
+    wait_for(&pipe);
     let running = Lines::read("the command", std::fs::File::open(&pipe).unwrap());
     running.wait(|line| line == "here").unwrap();
     unread.process.interrupt().unwrap();

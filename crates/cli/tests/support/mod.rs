@@ -188,6 +188,15 @@ pub(crate) fn gateway<'a>(url: &'a str, arguments: &[&'a str]) -> Ended {
     to_end(&mut program(["gateway", "--url", url].into_iter().chain(arguments.iter().copied())))
 }
 
+/// Waits until a file is there.
+pub(crate) fn wait_for(path: &Path) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !path.exists() {
+        assert!(std::time::Instant::now() < deadline, "{} does not appear", path.display());
+        std::thread::yield_now();
+    }
+}
+
 /// The program with both outputs on pipes that nobody reads yet.
 pub(crate) struct Unread {
     pub(crate) process: Process,
