@@ -96,6 +96,11 @@ impl<T: Weight> Queue<T> {
         core::mem::take(&mut inner.items)
     }
 
+    /// Nobody will take anything any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.inner).closed
+    }
+
     /// Takes out what is not to be handed over any more.
     pub(crate) fn retain(&self, keep: impl FnMut(&T) -> bool) {
         let mut inner = lock(&self.inner);

@@ -6,16 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mqtt_device_tokio::ClientBuilder;
-use mqtt_device_tokio::{Client, HeapLimits, Server};
+use mqtt_device_tokio::{Client, Server};
 
 use crate::exit::{Failure, Outcome};
 
 /// The environment variable from which the password is read.
 pub(crate) const PASSWORD_VARIABLE: &str = "MQTT_DEVICE_PASSWORD";
-
-/// As many messages as there are Packet Identifiers: a broker that sends ever so much before it waits gets each of them
-/// acknowledged.
-const IN_FLIGHT: usize = 65_535;
 
 const URL_VARIABLE: &str = "MQTT_DEVICE_URL";
 const USERNAME_VARIABLE: &str = "MQTT_DEVICE_USERNAME";
@@ -105,8 +101,7 @@ impl Broker {
 
     /// A client of this broker.
     pub(crate) fn client(&self) -> ClientBuilder {
-        let limits = HeapLimits { inbound: IN_FLIGHT, ..HeapLimits::default() };
-        let mut builder = Client::builder(self.server.to_string()).limits(limits);
+        let mut builder = Client::builder(self.server.to_string());
         if let Some((name, Hidden(password))) = &self.credentials {
             builder = builder.credentials(name.clone(), password.clone());
         }

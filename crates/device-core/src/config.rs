@@ -113,8 +113,8 @@ pub enum OnSessionLoss {
 /// neither case: what is waited for may stand behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenHeld {
-    /// It is handed over with a token that is void from the start, and not acknowledged on this connection: the server
-    /// counts it against its own window, and delivers it again on the next. Counted in
+    /// It is handed over with a token that is void from the start, and not acknowledged on this connection. Once all that
+    /// is held was acknowledged, the connection is ended, and the next has it delivered again, with DUP. Counted in
     /// [`Notice::Unacknowledged`](crate::Notice::Unacknowledged).
     Withhold,
     /// The oldest that is held is acknowledged before it is dealt with, and counted in

@@ -14,6 +14,7 @@ impl fmt::Display for DisconnectReason {
             Self::Requested => "it was asked for",
             Self::KeepAliveTimeout => "the server did not answer in time",
             Self::ConnectTimeout => "connecting took too long",
+            Self::Redelivery => "messages are to be delivered again",
             Self::Transport => "the transport was closed or failed",
             Self::CredentialsWithheld(security) => {
                 let how = match security {

@@ -129,8 +129,8 @@ pub enum Notice {
         /// How many so far.
         count: u32,
     },
-    /// A message was handed over that will not be acknowledged on this connection, since the application holds too many:
-    /// see [`WhenHeld::Withhold`](crate::WhenHeld::Withhold).
+    /// A message will not be acknowledged on this connection, since the application holds too many (see
+    /// [`WhenHeld::Withhold`](crate::WhenHeld::Withhold)) or gave it up ([`Session::forgo`](crate::Session::forgo)).
     Unacknowledged {
         /// How many so far.
         count: u32,
@@ -197,6 +197,8 @@ pub enum DisconnectReason {
     Transport,
     /// The transport could not be opened.
     ConnectFailed(Failure),
+    /// Messages were left unacknowledged and all others are dealt with: the next connection has them delivered again.
+    Redelivery,
     /// Credentials were not sent over a transport of this kind.
     CredentialsWithheld(Security),
 }

@@ -28,6 +28,13 @@ pub trait Storage {
         false
     }
 
+    /// Makes more room for inbound messages, if it can. The oldest stands at `head`; what is there moves so that it stands
+    /// at 0, in the same order, and new room follows. False leaves everything as it was.
+    fn grow_inbound(&mut self, head: usize) -> bool {
+        let _ = head;
+        false
+    }
+
     /// Called when nothing waits: may give memory back.
     fn shrink(&mut self) {}
 
@@ -140,14 +147,14 @@ mod heap {
         pub arena: usize,
         /// Outbound messages, subscriptions and removals; at most 32,000.
         pub out: usize,
-        /// Inbound messages that await their acknowledgement.
+        /// Inbound messages that await their acknowledgement; at most 65,535, as many as there are identifiers.
         pub inbound: usize,
     }
 
     impl Default for HeapLimits {
-        /// 1 MiB, 4,096 messages out, 64 in.
+        /// 1 MiB, 4,096 messages out, and as many in as a server can have under way.
         fn default() -> Self {
-            Self { arena: 1 << 20, out: 4096, inbound: 64 }
+            Self { arena: 1 << 20, out: 4096, inbound: 65_535 }
         }
     }
 
@@ -165,8 +172,8 @@ mod heap {
         #[must_use]
         pub fn new(mut limits: HeapLimits) -> Self {
             limits.out = limits.out.min(32_000);
-            let inbound = alloc::vec![InSlot::EMPTY; limits.inbound.max(1)];
-            Self { arena: Vec::new(), out: Vec::new(), inbound, limits }
+            limits.inbound = limits.inbound.clamp(1, 65_535);
+            Self { arena: Vec::new(), out: Vec::new(), inbound: Vec::new(), limits }
         }
     }
 
@@ -192,8 +199,22 @@ mod heap {
             true
         }
 
+        fn grow_inbound(&mut self, head: usize) -> bool {
+            let len = self.inbound.len();
+            if len >= self.limits.inbound {
+                return false;
+            }
+            self.inbound.rotate_left(head.min(len));
+            self.inbound.resize(
+                len.saturating_mul(2).clamp(8, self.limits.inbound.max(8)).min(self.limits.inbound),
+                InSlot::EMPTY,
+            );
+            true
+        }
+
         fn shrink(&mut self) {
             self.arena = Vec::new();
+            self.inbound = Vec::new();
             self.out = Vec::new();
         }
 

@@ -195,7 +195,25 @@ on_both! {
         assert!(!t.session.acknowledge(void));
         assert_eq!(t.say(), []);
         assert!(held.into_iter().all(|token| t.session.acknowledge(token)));
-        assert_eq!(t.say(), (1..=8).map(Said::PubAck).collect::<Vec<_>>());
+        // A new connection has the ninth delivered again.
+        let said = (1..=8).map(Said::PubAck).chain([Said::Disconnect]);
+        assert_eq!(t.say(), said.collect::<Vec<_>>());
+        assert!(t.session.poll(t.now).close);
+    }
+
+    /// One that is given up holds up none behind it.
+    fn what_is_forgone_is_not_acknowledged_and_holds_up_nothing(t, config, config.auto_ack = false) {
+        t.connect(false);
+        let held: Vec<_> = (1..=4).map(|id| token(t.hear(message("a", b"x", id)))).collect();
+        assert!(t.session.forgo(held[1]) && !t.session.forgo(held[1]) && !t.session.acknowledge(held[1]));
+        assert!(t.session.acknowledge(held[2]));
+        assert_eq!(t.say(), []);
+        assert!(t.session.acknowledge(held[0]));
+        assert_eq!(t.say(), [Said::PubAck(1), Said::PubAck(3)]);
+        assert!(t.session.forgo(held[3]));
+        assert_eq!(t.session.poll_notice(), Some(Notice::Unacknowledged { count: 1 }));
+        assert!(!t.session.poll(t.now).close);
+        assert_eq!(t.say(), [Said::Disconnect]);
     }
 
     /// Trap 10, where the oldest may be given up.

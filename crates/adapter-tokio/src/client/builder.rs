@@ -9,7 +9,6 @@ use mqtt_device_core::{Config, Heap, HeapLimits, MAX_DECLARED, WhenHeld};
 use mqtt_device_proto::{Properties, QoS, TopicFilter, TopicName};
 use tokio::runtime;
 
-use super::messages::Unacknowledged;
 use super::sink::{ClientSink, ClientSource};
 use super::{Client, ClientEvent, Machine, Messages};
 use crate::completions::Completions;
@@ -197,14 +196,13 @@ impl ClientBuilder {
         let span = tracing::info_span!("mqtt", client_id = %source.client_id);
         let handle = Handle::new(Machine::new(config, Heap::new(limits)));
         let messages = Arc::new(Queue::new(queue, self.queue_bytes));
-        let unacknowledged = Arc::new(Unacknowledged::new(Arc::clone(&events)));
         let completions = Arc::new(Completions::default());
         let (reporter, progress) = Reporter::new(servers);
         let sink = ClientSink {
+            handle: handle.clone(),
             messages: Arc::clone(&messages),
             extra: limits.inbound,
             dropped: 0,
-            unacknowledged: Arc::clone(&unacknowledged),
             filters: source.subscriptions.iter().map(|(filter, _)| filter.clone()).collect(),
             events: Arc::clone(&events),
             completions: Arc::clone(&completions),
@@ -215,7 +213,7 @@ impl ClientBuilder {
         let run = async move { driver.run().await };
         let task = runtime.spawn(tracing::Instrument::instrument(run, span)).abort_handle();
         let running = Arc::new(Running::new(handle, completions, progress, task));
-        let messages = Messages { queue: messages, running: Arc::clone(&running), manual: manual_ack, unacknowledged };
+        let messages = Messages { queue: messages, running: Arc::clone(&running), manual: manual_ack };
         Ok((Client { running, events, queue }, messages))
     }
 

@@ -56,12 +56,11 @@ pub enum ClientEvent {
         /// How many so far.
         count: u32,
     },
-    /// A QoS 1 message stays unacknowledged until the server delivers it again on a later connection: more are held than
-    /// there are places for ([`HeapLimits::inbound`](crate::HeapLimits)), or its [`AckHandle`](crate::AckHandle) was
-    /// dropped.
+    /// A QoS 1 message stays unacknowledged until the server delivers it again: the queue is full, or its
+    /// [`AckHandle`](crate::AckHandle) was dropped. Once all others are dealt with, the client connects anew to have it.
     Unacknowledged {
         /// How many so far.
-        count: u64,
+        count: u32,
     },
     /// The end.
     Stopped {

@@ -4,15 +4,14 @@ use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use mqtt_device_core::AckToken;
 use mqtt_device_proto::QoS;
 
-use super::{ClientEvent, Machine};
-use crate::queue::{Fanout, Popped, Queue, Weight};
+use super::Machine;
+use crate::queue::{Popped, Queue, Weight};
 use crate::running::Running;
 
 /// An inbound message.
@@ -37,13 +36,13 @@ pub struct Message {
 /// after it, and in the end the server waits.
 #[must_use = "the server waits for the acknowledgement of this message"]
 ///
-/// One that is dropped leaves its message unacknowledged until the server delivers it again on a later connection, and
-/// is told as [`ClientEvent::Unacknowledged`](crate::ClientEvent::Unacknowledged).
+/// One that is dropped leaves its message unacknowledged, and is told as
+/// [`ClientEvent::Unacknowledged`](crate::ClientEvent::Unacknowledged): once all others are dealt with, the client connects
+/// anew and the server delivers it again.
 pub struct AckHandle {
     /// `None` once it was used.
     token: Option<AckToken>,
     running: Arc<Running<Machine>>,
-    unacknowledged: Arc<Unacknowledged>,
 }
 
 impl AckHandle {
@@ -56,26 +55,9 @@ impl AckHandle {
 
 impl Drop for AckHandle {
     fn drop(&mut self) {
-        if self.token.is_some() {
-            self.unacknowledged.one_more();
+        if let Some(token) = self.token {
+            let _ = self.running.handle.with(|m, _| m.forgo(token));
         }
-    }
-}
-
-/// Counts the messages that stay unacknowledged on their connection.
-pub(super) struct Unacknowledged {
-    count: AtomicU64,
-    events: Arc<Fanout<ClientEvent>>,
-}
-
-impl Unacknowledged {
-    pub(super) fn new(events: Arc<Fanout<ClientEvent>>) -> Self {
-        Self { count: AtomicU64::new(0), events }
-    }
-
-    pub(super) fn one_more(&self) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        self.events.send(&ClientEvent::Unacknowledged { count });
     }
 }
 
@@ -107,7 +89,6 @@ pub struct Messages {
     pub(super) queue: Arc<Queue<Waiting>>,
     pub(super) running: Arc<Running<Machine>>,
     pub(super) manual: bool,
-    pub(super) unacknowledged: Arc<Unacknowledged>,
 }
 
 impl Messages {
@@ -127,8 +108,7 @@ impl Messages {
     fn acknowledged(&self, Waiting { mut message, token }: Waiting) -> Message {
         if let Some(token) = token {
             if self.manual {
-                let (running, unacknowledged) = (Arc::clone(&self.running), Arc::clone(&self.unacknowledged));
-                message.ack = Some(AckHandle { token: Some(token), running, unacknowledged });
+                message.ack = Some(AckHandle { token: Some(token), running: Arc::clone(&self.running) });
             } else {
                 // Too late is no harm: then the server delivers it again, with DUP.
                 let _ = self.running.handle.with(|m, _| m.acknowledge(token));

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use mqtt_device_core::{Credentials, Event, MessageKey, NoRoom, Notice, Outcome, Oversize, Source, Subscription};
 use mqtt_device_proto::{QoS, TopicFilter};
 
-use super::messages::{Unacknowledged, Waiting};
+use super::messages::Waiting;
 use super::{ClientEvent, Machine, Message, Will};
 use crate::completions::{Completions, Ending};
 use crate::driver::{Frame, Sink};
 use crate::queue::{Fanout, Queue};
 use crate::running::Reporter;
+use crate::shared::Handle;
 
 /// Names, credentials and declared subscriptions.
 pub(super) struct ClientSource {
@@ -50,7 +51,7 @@ pub(super) struct ClientSink {
     /// How many QoS 1 messages may stand over the queue's capacity: what the server can have under way.
     pub(super) extra: usize,
     pub(super) dropped: u64,
-    pub(super) unacknowledged: Arc<Unacknowledged>,
+    pub(super) handle: Handle<Machine>,
     pub(super) filters: Vec<String>,
     pub(super) events: Arc<Fanout<ClientEvent>>,
     pub(super) completions: Arc<Completions>,
@@ -65,9 +66,12 @@ impl ClientSink {
         let message = Message { topic, payload: frame.own(payload), qos, retain, dup, ack: None };
         let extra = if token.is_some() { self.extra } else { 0 };
         if let Err(refused) = self.messages.push(Waiting { message, token }, extra) {
-            if refused.token.is_some() {
-                // Never acknowledged: the server delivers it again on the next connection.
-                return self.unacknowledged.one_more();
+            if let Some(token) = refused.token {
+                // Never acknowledged. It comes again when there is room, unless nobody is there who would take it.
+                if !self.messages.is_closed() {
+                    let _ = self.handle.with(|m, _| m.forgo(token));
+                }
+                return;
             }
             self.dropped = self.dropped.saturating_add(1);
             self.events.send(&ClientEvent::MessagesDropped { count: self.dropped });
@@ -116,7 +120,7 @@ impl Sink<Machine> for ClientSink {
             }
             Notice::PossibleDuplicateClient => ClientEvent::PossibleDuplicateClient,
             Notice::AcknowledgedEarly { count } => ClientEvent::AcknowledgedEarly { count },
-            Notice::Unacknowledged { .. } => return self.unacknowledged.one_more(),
+            Notice::Unacknowledged { count } => ClientEvent::Unacknowledged { count },
             Notice::Stopped { clean } => {
                 self.reporter.stopped(clean);
                 ClientEvent::Stopped { clean }

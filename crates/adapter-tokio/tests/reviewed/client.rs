@@ -8,7 +8,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use mqtt_device_tokio::{Client, ClientEvent, DisconnectReason, Error, Link, Messages, QoS, ReasonCode, Security};
+use mqtt_device_tokio::{
+    Client, ClientEvent, DisconnectReason, Error, HeapLimits, Link, Messages, QoS, ReasonCode, Security,
+};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::collect;
@@ -21,16 +23,25 @@ struct Feeder {
     /// On this connection.
     sent: BTreeSet<u16>,
     acknowledged: Vec<u16>,
+    /// The client has closed this connection.
+    closed: bool,
 }
 
 impl Feeder {
     fn new(window: usize, last: u16) -> Self {
-        Self { window, unacknowledged: (1..=last).collect(), sent: BTreeSet::new(), acknowledged: Vec::new() }
+        Self {
+            window,
+            unacknowledged: (1..=last).collect(),
+            sent: BTreeSet::new(),
+            acknowledged: Vec::new(),
+            closed: false,
+        }
     }
 
     /// The next connection.
     async fn accept(&mut self, net: &mut Net) -> Peer {
         self.sent.clear();
+        self.closed = false;
         let mut peer = net.accept().await;
         peer.open(true).await;
         peer
@@ -52,7 +63,11 @@ impl Feeder {
                     self.acknowledged.push(n);
                 }
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
+                Ok(None) => {
+                    self.closed = true;
+                    return;
+                }
+                Err(_) => return,
             }
         }
     }
@@ -75,21 +90,57 @@ async fn a_lagging_consumer_makes_a_server_with_a_large_window_wait() {
     let (connector, mut net) = Net::local();
     let (client, mut messages) = Client::over(connector).client_id("me").start().unwrap();
     let mut events = client.events();
-    let mut feeder = Feeder::new(100, 3000);
+    let mut feeder = Feeder::new(1000, 3000);
     let mut peer = feeder.accept(&mut net).await;
     feeder.feed(&mut peer, Duration::from_secs(40)).await;
     assert_eq!(feeder.acknowledged.len(), 0, "nobody has taken anything");
-    let mut unacknowledged = 0;
-    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(5), events.next()).await {
-        assert!(!matches!(event, ClientEvent::MessagesDropped { .. }), "{event:?}");
-        if let ClientEvent::Unacknowledged { count } = event {
-            unacknowledged = count;
-        }
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        taken.extend(take_all(&mut messages).await);
+        feeder.feed(&mut peer, Duration::from_secs(1)).await;
     }
-    assert_eq!(unacknowledged, 100 - 64, "the default has places for 64");
-    assert_eq!(take_all(&mut messages).await, names(1..=100), "all that came");
-    feeder.feed(&mut peer, Duration::from_secs(1)).await;
-    assert_eq!(feeder.acknowledged[..64], (1..=64).collect::<Vec<_>>());
+    assert_eq!(taken, names(1..=3000));
+    assert_eq!(feeder.acknowledged, (1..=3000).collect::<Vec<_>>());
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(5), events.next()).await {
+        let expected = matches!(event, ClientEvent::Connected { .. } | ClientEvent::Ready { .. });
+        assert!(expected, "{event:?}");
+    }
+}
+
+/// A server that never gets its acknowledgements stops for ever, once its window is full of them: what found no place is
+/// fetched by a new connection, as soon as all that did is dealt with.
+#[tokio::test(start_paused = true)]
+async fn what_found_no_place_is_fetched_by_a_new_connection() {
+    let limits = HeapLimits { inbound: 8, ..HeapLimits::default() };
+    for bytes in [16 << 20, 10] {
+        let (connector, mut net) = Net::local();
+        let builder = Client::over(connector).client_id("me").limits(limits).queue_bytes(bytes);
+        let (client, mut messages) = builder.start().unwrap();
+        let mut events = client.events();
+        let mut feeder = Feeder::new(20, 60);
+        let mut seen = BTreeSet::new();
+        for _ in 0..60 {
+            let mut peer = feeder.accept(&mut net).await;
+            while !feeder.unacknowledged.is_empty() && !feeder.closed {
+                feeder.feed(&mut peer, Duration::from_millis(50)).await;
+                seen.extend(take_all(&mut messages).await);
+            }
+            if feeder.unacknowledged.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(feeder.acknowledged.len(), 60);
+        assert_eq!(seen, names(1..=60).into_iter().collect());
+        let (mut told, mut duplicate) = (0, 0);
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(5), events.next()).await {
+            told += u32::from(matches!(
+                event,
+                ClientEvent::Disconnected { reason: DisconnectReason::Redelivery, retry_in: Some(_), .. }
+            ));
+            duplicate += u32::from(matches!(event, ClientEvent::PossibleDuplicateClient));
+        }
+        assert!(told > 0 && duplicate == 0, "{told} new connections");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,9 +183,9 @@ async fn with_manual_ack_nothing_is_acknowledged_that_the_application_holds() {
     }
     assert_eq!(collect(&mut peer, Duration::from_secs(1)).await, []);
     let given = held.into_iter().map(|ack| ack.ack()).filter(|&in_time| in_time).count();
-    assert_eq!(given, 64, "the others come again on the next connection");
+    assert_eq!(given, 80);
     let acks = collect(&mut peer, Duration::from_secs(1)).await;
-    assert_eq!(acks, (1..=64).map(Got::PubAck).collect::<Vec<_>>());
+    assert_eq!(acks, (1..=80).map(Got::PubAck).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,6 +224,8 @@ async fn a_dropped_ack_handle_is_told() {
     assert!(second.ack.unwrap().ack());
     drop(first);
     assert!(matches!(events.next().await, Some(ClientEvent::Unacknowledged { count: 1 })));
+    let got = collect(&mut peer, Duration::from_secs(1)).await;
+    assert_eq!(got, [Got::PubAck(2), Got::Disconnect], "it holds up none behind it, and is to come again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,15 +18,16 @@ pub(super) struct Overload {
 
 impl Overload {
     /// Whether the event tells of a loss: it is counted here, then.
-    pub(super) const fn takes(&mut self, event: &ClientEvent) -> bool {
+    pub(super) fn takes(&mut self, event: &ClientEvent) -> bool {
         match event {
             ClientEvent::MessagesDropped { count } => {
                 self.messages.add(count.saturating_sub(self.counted));
                 self.counted = *count;
             }
             ClientEvent::Unacknowledged { count } => {
+                let count = u64::from(*count);
                 self.unacknowledged.add(count.saturating_sub(self.counted_unacknowledged));
-                self.counted_unacknowledged = *count;
+                self.counted_unacknowledged = count;
             }
             ClientEvent::Lagged(n) => self.events.add(*n),
             _ => return false,

@@ -160,6 +160,11 @@ impl<S: Storage> Client<S> {
         self.session.acknowledge(token)
     }
 
+    /// See [`Session::forgo`].
+    pub fn forgo(&mut self, token: AckToken) -> bool {
+        self.session.forgo(token)
+    }
+
     /// See [`Session::cancel`].
     pub fn cancel(&mut self, key: MessageKey) -> bool {
         self.session.cancel(key)
@@ -245,6 +250,8 @@ impl<S: Storage> Client<S> {
         let mut lane = lane(reason);
         match accepted_at {
             Some(since) if now.since(since) >= stable_after => self.settle(),
+            // Its own doing.
+            Some(_) if reason == DisconnectReason::Redelivery => {}
             Some(_) => {
                 self.short = self.short.saturating_add(1);
                 if self.short >= SHORT_CONNECTIONS {
@@ -310,6 +317,7 @@ impl<S: Storage> Client<S> {
             }
             None => self.stop = Some(Stop { deadline, goodbye_at, by_itself, goodbye: false, clean: false }),
         }
+        self.session.begin_stop();
         self.session.wake();
     }
 }

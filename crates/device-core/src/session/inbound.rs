@@ -177,8 +177,7 @@ impl Core {
         if c.ring.is_full(p.inbound) {
             let is_held = c.ring.due(p.inbound).is_none();
             if is_held && self.config.when_held == WhenHeld::Withhold {
-                self.withheld_acks = self.withheld_acks.saturating_add(1);
-                self.notices.push(Notice::Unacknowledged { count: self.withheld_acks });
+                self.withhold();
                 return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
             }
             if is_held && c.ring.first().is_some_and(|first| c.ring.ready(p.inbound, first)) {
@@ -188,6 +187,25 @@ impl Core {
         }
         let sequence = c.ring.push(p.inbound, id, ready).ok_or(ProtocolError::Internal)?;
         Ok(Ok(AckToken::new(connection, sequence)))
+    }
+
+    /// A message will not be acknowledged on this connection.
+    pub(crate) fn withhold(&mut self) {
+        self.withheld_acks = self.withheld_acks.saturating_add(1);
+        self.notices.push(Notice::Unacknowledged { count: self.withheld_acks });
+        if let Some(c) = &mut self.connection {
+            c.withheld = true;
+        }
+        self.wake = true;
+    }
+
+    /// What is not acknowledged stays in the server's window, and one that is full stops: once all else is dealt with, a
+    /// new connection has it delivered again.
+    pub(crate) fn fetch_withheld(&mut self) {
+        let due = self.open().is_some_and(|c| c.withheld && c.ring.is_empty() && c.skip.is_none());
+        if due && !self.stopping {
+            self.close(DisconnectReason::Redelivery, true);
+        }
     }
 
     pub(crate) fn early_ack(&mut self) {

@@ -77,6 +77,12 @@ impl<S: Storage> Session<S> {
     /// # Errors
     /// The server broke the protocol.
     pub fn handle_input<'b>(&mut self, now: Instant, rx: &'b [u8]) -> Result<Progress<Event<'b>>, ProtocolError> {
+        let full_at = self.core.connection.as_ref().and_then(|c| c.ring.full_at(self.storage.parts().inbound));
+        if let (Some(head), Some(c)) = (full_at, &mut self.core.connection)
+            && self.storage.grow_inbound(head)
+        {
+            c.ring.moved();
+        }
         self.core.handle_input(&mut self.storage.parts(), now, rx)
     }
 
@@ -94,6 +100,7 @@ impl<S: Storage> Session<S> {
     pub fn poll(&mut self, now: Instant) -> Actions {
         let parts = &mut self.storage.parts();
         self.core.run_timers(parts, now);
+        self.core.fetch_withheld();
         self.core.wake = false;
         Actions {
             transmit: self.core.wants_transmit(parts),
@@ -352,6 +359,27 @@ impl<S: Storage> Session<S> {
         let done = c.ring.ready(self.storage.parts().inbound, token.sequence);
         self.core.wake |= done;
         done
+    }
+
+    /// The message of this token cannot be dealt with: it is not acknowledged, and holds up none behind it. The server
+    /// delivers it again on the next connection, which this machine begins itself once all others are dealt with. False
+    /// when the token is void.
+    pub fn forgo(&mut self, token: AckToken) -> bool {
+        let given_up = match &mut self.core.connection {
+            Some(c) if token.connection == self.core.connections => {
+                c.ring.forgo(self.storage.parts().inbound, token.sequence)
+            }
+            _ => false,
+        };
+        if given_up {
+            self.core.withhold();
+        }
+        given_up
+    }
+
+    /// The end has begun.
+    pub(crate) fn begin_stop(&mut self) {
+        self.core.stopping = true;
     }
 
     /// Names a held message, so that several can be acknowledged as one.

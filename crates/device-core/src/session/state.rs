@@ -46,6 +46,8 @@ pub(crate) struct Core {
     pub(crate) early_acks: u32,
     pub(crate) stray_acks: u32,
     pub(crate) withheld_acks: u32,
+    /// The connection is ended in an orderly way already: it is not ended to have messages delivered again.
+    pub(crate) stopping: bool,
     /// The longest topic or filter since nothing waited last, in bytes.
     pub(crate) longest_name: usize,
     pub(crate) wake: bool,
@@ -75,6 +77,7 @@ impl Core {
             early_acks: 0,
             stray_acks: 0,
             withheld_acks: 0,
+            stopping: false,
             longest_name: 0,
             wake: false,
         }
@@ -249,6 +252,8 @@ pub(crate) struct Connection {
     /// How much of the next packet there was at the last call: a large one that comes slowly is a sign of life.
     pub(crate) partial: usize,
     pub(crate) declared: Declared,
+    /// A message came that will not be acknowledged on this connection.
+    pub(crate) withheld: bool,
     /// The server has received all that was taken before this position of the stream.
     pub(crate) confirmed: u64,
 }
@@ -275,6 +280,7 @@ impl Connection {
             skip: None,
             partial: 0,
             declared: Declared::default(),
+            withheld: false,
             confirmed: 0,
         }
     }
