@@ -26,7 +26,9 @@ pub(crate) enum Standing {
     /// It has shown no key to this run, and no record proves that it showed a valid one to an earlier run.
     #[default]
     Unproven,
-    /// The same, and that has been told.
+    /// The same, and a heartbeat of it came. Messages of QoS 0 may overtake its key: the answer waits for that.
+    Heard,
+    /// It has shown no valid key, and that has been told.
     Told,
     /// It has shown a valid key.
     Accepted,

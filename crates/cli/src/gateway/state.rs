@@ -85,10 +85,7 @@ impl Gateway {
             // A retained message on the other topics is nothing that happened now.
             Ok((_, Some("heartbeat" | "response" | "trigger"))) if retain => Ok(()),
             Ok((device, Some("heartbeat"))) => {
-                if self.is_accepted(&device) {
-                    self.publish(&device, "pong", Vec::new(), false);
-                    self.report(Event::Heartbeat { device });
-                }
+                self.heartbeat(device);
                 Ok(())
             }
             Ok((device, Some("response"))) => self.response(device, payload),
@@ -217,8 +214,12 @@ impl Gateway {
             return Ok(());
         }
         self.note(device, Presence::Online, group.clone());
+        let heard = self.registry.standing(device) == Standing::Heard;
         let _ = self.registry.set_standing(device, Standing::Accepted); // it has room, with its manifest
         self.publish(device, "connected", Body::Connected { message: "authenticated" }.write(), true);
+        if heard {
+            self.heartbeat(device.clone());
+        }
         if self.settings.keep_records {
             let (topic, retain) = (device.record_topic(), true);
             self.out.push(Action::Publish(Outgoing { topic, payload: kept, at_least_once: true, retain }));
@@ -281,6 +282,17 @@ impl Gateway {
         Ok(())
     }
 
+    fn heartbeat(&mut self, device: DeviceId) {
+        let is_first = self.registry.standing(&device) == Standing::Unproven;
+        if is_first && self.settings.keys.names(&device) && !matches!(self.settings.keys, KeyRing::Open) {
+            // Without room nothing is remembered of it, and nothing answered.
+            let _ = self.registry.set_standing(&device, Standing::Heard);
+        } else if self.is_accepted(&device) {
+            self.publish(&device, "pong", Vec::new(), false);
+            self.report(Event::Heartbeat { device });
+        }
+    }
+
     /// Whether what the device says is believed. Of one that is not, the first time is reported.
     fn is_accepted(&mut self, device: &DeviceId) -> bool {
         if matches!(self.settings.keys, KeyRing::Open) {
@@ -288,7 +300,7 @@ impl Gateway {
         }
         let standing = self.registry.standing(device);
         // Of a refused one it was reported why; a stranger takes no room to remember that it was reported.
-        if standing == Standing::Unproven
+        if matches!(standing, Standing::Unproven | Standing::Heard)
             && self.settings.keys.names(device)
             && self.registry.set_standing(device, Standing::Told).is_ok()
         {
