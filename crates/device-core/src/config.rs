@@ -115,7 +115,8 @@ pub enum OnSessionLoss {
 pub enum WhenHeld {
     /// It is handed over with a token that is void from the start, and not acknowledged on this connection. Once all that
     /// is held was acknowledged, the connection is ended, and the next has it delivered again, with DUP. Counted in
-    /// [`Notice::Unacknowledged`](crate::Notice::Unacknowledged).
+    /// [`Notice::Unacknowledged`](crate::Notice::Unacknowledged). With [`Config::clean_start`], which ends the session with
+    /// the connection, as the other.
     Withhold,
     /// The oldest that is held is acknowledged before it is dealt with, and counted in
     /// [`Notice::AcknowledgedEarly`](crate::Notice::AcknowledgedEarly): a crash may lose it.

@@ -216,6 +216,20 @@ on_both! {
         assert_eq!(t.say(), [Said::Disconnect]);
     }
 
+    /// Nothing comes again on a session that ends with its connection.
+    fn on_a_clean_session_nothing_is_withheld(t, config, config.auto_ack = false, config.clean_start = true) {
+        t.connect(false);
+        let held: Vec<_> = (1..=8).map(|id| token(t.hear(message("a", b"x", id)))).collect();
+        assert!(t.session.forgo(held[0]));
+        assert_eq!(t.say(), [Said::PubAck(1)]);
+        t.hear(message("a", b"x", 9));
+        let tenth = encode(message("a", b"x", 10));
+        let progress = t.session.handle_input(t.now, &tenth).unwrap();
+        assert_eq!((progress.consumed, progress.blocked), (0, Some(Blocked::Tx)));
+        assert_eq!(t.say(), [Said::PubAck(2)]);
+        assert_eq!(t.session.poll_notice(), Some(Notice::AcknowledgedEarly { count: 1 }));
+    }
+
     /// Trap 10, where the oldest may be given up.
     fn a_full_ring_acknowledges_the_oldest_early_if_told_to(t, config, config.auto_ack = false, config.when_held = WhenHeld::AcknowledgeEarly) {
         t.connect(false);

@@ -44,7 +44,7 @@ pub enum ClientEvent {
         /// The size of its packet.
         total: u32,
     },
-    /// The consumer of [`Messages`](crate::Messages) lags, and QoS 0 messages were dropped.
+    /// The consumer of [`Messages`](crate::Messages) lags, and messages were dropped: of QoS 0, or of a session that is not kept.
     MessagesDropped {
         /// How many so far.
         count: u64,

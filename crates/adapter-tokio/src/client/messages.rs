@@ -83,7 +83,8 @@ impl Weight for Waiting {
 ///
 /// A QoS 1 message is acknowledged when it is taken from here (or by hand), and never before: a consumer that lags makes
 /// the server wait, and what was not taken when the connection was lost is delivered again, with DUP. QoS 0 messages that
-/// find the queue full are dropped and counted. Dropping the stream drops what comes and leaves it unacknowledged. The
+/// find the queue full are dropped and counted; of QoS 1 ones only a session that is not kept (`clean_start`, or no Client
+/// Identifier) loses any. Dropping the stream drops what comes and leaves it unacknowledged. The
 /// stream keeps the client alive, as a clone of it would.
 pub struct Messages {
     pub(super) queue: Arc<Queue<Waiting>>,

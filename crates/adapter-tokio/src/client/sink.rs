@@ -52,6 +52,8 @@ pub(super) struct ClientSink {
     pub(super) extra: usize,
     pub(super) dropped: u64,
     pub(super) handle: Handle<Machine>,
+    /// The server keeps the session over a lost connection.
+    pub(super) keeps_session: bool,
     pub(super) filters: Vec<String>,
     pub(super) events: Arc<Fanout<ClientEvent>>,
     pub(super) completions: Arc<Completions>,
@@ -67,11 +69,15 @@ impl ClientSink {
         let extra = if token.is_some() { self.extra } else { 0 };
         if let Err(refused) = self.messages.push(Waiting { message, token }, extra) {
             if let Some(token) = refused.token {
-                // Never acknowledged. It comes again when there is room, unless nobody is there who would take it.
-                if !self.messages.is_closed() {
-                    let _ = self.handle.with(|m, _| m.forgo(token));
+                if self.messages.is_closed() {
+                    // Nobody is there who would take it, now or later.
+                    return;
                 }
-                return;
+                let _ = self.handle.with(|m, _| m.forgo(token));
+                if self.keeps_session {
+                    // Not acknowledged: it comes again when there is room.
+                    return;
+                }
             }
             self.dropped = self.dropped.saturating_add(1);
             self.events.send(&ClientEvent::MessagesDropped { count: self.dropped });

@@ -143,6 +143,36 @@ async fn what_found_no_place_is_fetched_by_a_new_connection() {
     }
 }
 
+/// Nothing comes again on a session that ends with its connection: so it is not ended for that, and what finds no room is
+/// dropped, counted and acknowledged.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_not_kept_is_not_ended_for_what_found_no_place() {
+    let limits = HeapLimits { inbound: 8, ..HeapLimits::default() };
+    // Three topics and payloads of three bytes each fit into ten.
+    for (bytes, dropped) in [(16 << 20, 0), (10, 60 - 3)] {
+        let (connector, mut net) = Net::local();
+        let (client, mut messages) = Client::over(connector).limits(limits).queue_bytes(bytes).start().unwrap();
+        let mut events = client.events();
+        let mut feeder = Feeder::new(20, 60);
+        let mut peer = net.accept().await;
+        peer.open(false).await;
+        feeder.feed(&mut peer, Duration::from_secs(1)).await;
+        let mut seen = take_all(&mut messages).await;
+        feeder.feed(&mut peer, Duration::from_secs(1)).await;
+        seen.extend(take_all(&mut messages).await);
+        assert_eq!(feeder.acknowledged.len(), 60);
+        assert_eq!(seen.len(), 60 - dropped, "{bytes} bytes: {seen:?}");
+        let mut told = 0;
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::from_millis(5), events.next()).await {
+            assert!(!matches!(event, ClientEvent::Disconnected { .. }), "{event:?}");
+            if let ClientEvent::MessagesDropped { count } = event {
+                told = count;
+            }
+        }
+        assert_eq!(told, dropped as u64);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_not_taken_comes_again_once_and_in_order() {
     let (connector, mut net) = Net::local();

@@ -176,7 +176,8 @@ impl Core {
         }
         if c.ring.is_full(p.inbound) {
             let is_held = c.ring.due(p.inbound).is_none();
-            if is_held && self.config.when_held == WhenHeld::Withhold {
+            // Nothing that is withheld on a session which ends with its connection would come again.
+            if is_held && self.config.when_held == WhenHeld::Withhold && !self.config.clean_start {
                 self.withhold();
                 return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
             }

@@ -363,8 +363,11 @@ impl<S: Storage> Session<S> {
 
     /// The message of this token cannot be dealt with: it is not acknowledged, and holds up none behind it. The server
     /// delivers it again on the next connection, which this machine begins itself once all others are dealt with. False
-    /// when the token is void.
+    /// when the token is void. With [`Config::clean_start`] nothing would bring it again: then it is acknowledged, and lost.
     pub fn forgo(&mut self, token: AckToken) -> bool {
+        if self.core.config.clean_start {
+            return self.acknowledge(token);
+        }
         let given_up = match &mut self.core.connection {
             Some(c) if token.connection == self.core.connections => {
                 c.ring.forgo(self.storage.parts().inbound, token.sequence)
