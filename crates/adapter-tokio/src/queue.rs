@@ -101,6 +101,20 @@ impl<T: Weight> Queue<T> {
         lock(&self.inner).closed
     }
 
+    /// Takes the oldest out for which `test` holds; false when there is none.
+    pub(crate) fn evict(&self, test: impl FnMut(&T) -> bool) -> bool {
+        let mut inner = lock(&self.inner);
+        let Some(at) = inner.items.iter().position(test) else { return false };
+        let weight = inner.items.remove(at).map_or(0, |item| item.weight());
+        inner.bytes = inner.bytes.saturating_sub(weight);
+        true
+    }
+
+    /// Changes what waits, but not what it weighs.
+    pub(crate) fn update(&self, change: impl FnMut(&mut T)) {
+        lock(&self.inner).items.iter_mut().for_each(change);
+    }
+
     /// Takes out what is not to be handed over any more.
     pub(crate) fn retain(&self, keep: impl FnMut(&T) -> bool) {
         let mut inner = lock(&self.inner);

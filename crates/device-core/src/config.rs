@@ -83,6 +83,15 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether the server keeps the session when the connection is lost. (With MQTT 5 it does not yet: no Session Expiry
+    /// Interval is sent.)
+    #[must_use]
+    pub const fn keeps_session(&self) -> bool {
+        !self.clean_start && !self.version.has_properties()
+    }
+}
+
 /// Delays between attempts to connect. The delay before attempt n is drawn evenly from 0 to `base` × 2ⁿ, at most
 /// `cap` (full jitter: a fleet that lost its server does not come back in step).
 ///

@@ -193,7 +193,7 @@ impl ClientBuilder {
             source.client_id = format!("mqtt-device-{:016x}", seed());
             config.clean_start = true;
         }
-        let keeps_session = !config.clean_start;
+        let keeps_session = config.keeps_session();
         let span = tracing::info_span!("mqtt", client_id = %source.client_id);
         let handle = Handle::new(Machine::new(config, Heap::new(limits)));
         let messages = Arc::new(Queue::new(queue, self.queue_bytes));

@@ -37,8 +37,8 @@ pub struct Message {
 #[must_use = "the server waits for the acknowledgement of this message"]
 ///
 /// One that is dropped leaves its message unacknowledged, and is told as
-/// [`ClientEvent::Unacknowledged`](crate::ClientEvent::Unacknowledged): once all others are dealt with, the client connects
-/// anew and the server delivers it again.
+/// [`ClientEvent::Unacknowledged`](crate::ClientEvent::Unacknowledged): once those before it are dealt with, the client
+/// connects anew, and the server delivers it again with those behind it, which must not be acknowledged before it.
 pub struct AckHandle {
     /// `None` once it was used.
     token: Option<AckToken>,
@@ -71,6 +71,8 @@ impl fmt::Debug for AckHandle {
 pub(super) struct Waiting {
     pub(super) message: Message,
     pub(super) token: Option<AckToken>,
+    /// The server has lost the session since: no other copy will come.
+    pub(super) orphan: bool,
 }
 
 impl Weight for Waiting {
@@ -106,7 +108,7 @@ impl Messages {
         })
     }
 
-    fn acknowledged(&self, Waiting { mut message, token }: Waiting) -> Message {
+    fn acknowledged(&self, Waiting { mut message, token, .. }: Waiting) -> Message {
         if let Some(token) = token {
             if self.manual {
                 message.ack = Some(AckHandle { token: Some(token), running: Arc::clone(&self.running) });

@@ -67,7 +67,14 @@ impl ClientSink {
         let topic = topic.as_str().to_owned();
         let message = Message { topic, payload: frame.own(payload), qos, retain, dup, ack: None };
         let extra = if token.is_some() { self.extra } else { 0 };
-        if let Err(refused) = self.messages.push(Waiting { message, token }, extra) {
+        let mut waiting = Waiting { message, token, orphan: false };
+        // One that must be acknowledged takes the place of those that need not be.
+        while let Err(refused) = self.messages.push(waiting, extra) {
+            if refused.token.is_some() && self.messages.evict(|waiting| waiting.token.is_none()) {
+                self.dropped();
+                waiting = refused;
+                continue;
+            }
             if let Some(token) = refused.token {
                 if self.messages.is_closed() {
                     // Nobody is there who would take it, now or later.
@@ -79,9 +86,13 @@ impl ClientSink {
                     return;
                 }
             }
-            self.dropped = self.dropped.saturating_add(1);
-            self.events.send(&ClientEvent::MessagesDropped { count: self.dropped });
+            return self.dropped();
         }
+    }
+
+    fn dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+        self.events.send(&ClientEvent::MessagesDropped { count: self.dropped });
     }
 }
 
@@ -92,7 +103,9 @@ impl Sink<Machine> for ClientSink {
                 tracing::info!(session_present, "connected");
                 if session_present {
                     // What the consumer has not taken is unacknowledged, and comes again.
-                    self.messages.retain(|waiting| waiting.token.is_none());
+                    self.messages.retain(|waiting| waiting.token.is_none() || waiting.orphan);
+                } else {
+                    self.messages.update(|waiting| waiting.orphan = true);
                 }
                 self.events.send(&ClientEvent::Connected { session_present });
             }

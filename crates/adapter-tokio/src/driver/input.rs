@@ -29,10 +29,16 @@ impl Frame<'_> {
     #[must_use]
     pub fn own(&self, part: &[u8]) -> Bytes {
         match self.0 {
-            Some(frame) if !part.is_empty() => frame.slice_ref(part),
+            Some(frame) if is_within(part, frame) => frame.slice_ref(part),
             _ => Bytes::copy_from_slice(part),
         }
     }
+}
+
+/// A part need not be one: what stands for something that was left out lies elsewhere.
+fn is_within(part: &[u8], frame: &Bytes) -> bool {
+    let (inner, outer) = (part.as_ptr_range(), frame.as_ptr_range());
+    !part.is_empty() && outer.start <= inner.start && inner.end <= outer.end
 }
 
 /// What a read brought.

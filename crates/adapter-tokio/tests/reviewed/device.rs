@@ -154,3 +154,20 @@ async fn what_waits_of_a_hostile_gateway_is_bounded_in_bytes() {
     assert!(waiting <= 4 << 20 && waiting > 3 << 20, "{waiting} bytes wait for the consumer");
     assert!(lost > 0 && received <= 64, "{lost} events lost, {received} commands taken up");
 }
+
+/// What stands for a missing result lies in no packet.
+#[tokio::test(start_paused = true)]
+async fn a_large_trigger_result_without_a_result_is_null() {
+    let (connector, mut net) = Net::local();
+    let device = Device::over(connector).identity("a", "d").api_key("key").start().unwrap();
+    let mut events = device.events();
+    let mut peer = online(&mut net).await;
+    let result = format!(r#"{{"triggerName":"x","pad":"{}"}}"#, "x".repeat(4000));
+    peer.message("lua/devices/a/d/trigger_result", result.as_bytes(), 0).await;
+    loop {
+        if let DeviceEvent::TriggerResult { name, json } = events.next().await.unwrap() {
+            assert_eq!((name.as_str(), &json[..]), ("x", &b"null"[..]));
+            break;
+        }
+    }
+}

@@ -68,7 +68,12 @@ impl<S: Storage> Machine for Client<S> {
                     // The server may have made a new session, and its CONNACK that says so is lost.
                     self.subscribed = false;
                 }
+                let progress = self.session.has_acknowledged();
                 let reason = self.session.disconnected().unwrap_or(DisconnectReason::Transport);
+                if reason == DisconnectReason::Redelivery && progress {
+                    // The next portion need not wait; only messages that nobody can take are fetched ever more seldom.
+                    self.attempt = 0;
+                }
                 if let Some(stop) = &mut self.stop {
                     stop.clean = said_goodbye;
                 }

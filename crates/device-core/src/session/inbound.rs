@@ -174,10 +174,15 @@ impl Core {
             // The server repeats itself on one connection: one acknowledgement answers both.
             return Ok(Ok(AckToken::new(connection, sequence)));
         }
+        if c.withheld {
+            // Acknowledgements leave in order of receipt: not before that of one which is withheld.
+            self.withhold();
+            return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
+        }
         if c.ring.is_full(p.inbound) {
             let is_held = c.ring.due(p.inbound).is_none();
             // Nothing that is withheld on a session which ends with its connection would come again.
-            if is_held && self.config.when_held == WhenHeld::Withhold && !self.config.clean_start {
+            if is_held && self.config.when_held == WhenHeld::Withhold && self.config.keeps_session() {
                 self.withhold();
                 return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
             }

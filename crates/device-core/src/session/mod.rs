@@ -28,7 +28,7 @@ use crate::{ProtocolError, PublishError, Security, SubscribeError};
 use mqtt_device_proto::{QoS, SubscribeOptions, TopicFilter, TopicName};
 use outbound::Request;
 use slot::{Body, Kind, Owner, Text};
-use state::{Connection, Core};
+use state::{Closing, Connection, Core, Stage};
 
 /// One MQTT session on a storage.
 ///
@@ -361,11 +361,11 @@ impl<S: Storage> Session<S> {
         done
     }
 
-    /// The message of this token cannot be dealt with: it is not acknowledged, and holds up none behind it. The server
-    /// delivers it again on the next connection, which this machine begins itself once all others are dealt with. False
-    /// when the token is void. With [`Config::clean_start`] nothing would bring it again: then it is acknowledged, and lost.
+    /// The message of this token cannot be dealt with: it is not acknowledged, and neither are those behind it, since
+    /// acknowledgements must leave in order. The server delivers them again on the next connection, which this machine
+    /// begins itself once those before it are dealt with. False when the token is void. With [`Config::clean_start`] nothing would bring it again: then it is acknowledged, and lost.
     pub fn forgo(&mut self, token: AckToken) -> bool {
-        if self.core.config.clean_start {
+        if !self.core.config.keeps_session() {
             return self.acknowledge(token);
         }
         let given_up = match &mut self.core.connection {
@@ -380,9 +380,18 @@ impl<S: Storage> Session<S> {
         given_up
     }
 
-    /// The end has begun.
+    /// The end has begun: no connection is ended for another reason than that.
     pub(crate) fn begin_stop(&mut self) {
         self.core.stopping = true;
+        let undone = Closing { reason: DisconnectReason::Redelivery, stage: Stage::Owed };
+        if let Some(c) = self.core.connection.as_mut().filter(|c| c.closing == Some(undone)) {
+            c.closing = None;
+        }
+    }
+
+    /// Whether a message was acknowledged on this connection.
+    pub(crate) fn has_acknowledged(&self) -> bool {
+        self.core.connection.as_ref().is_some_and(|c| c.acknowledged)
     }
 
     /// Names a held message, so that several can be acknowledged as one.

@@ -7,6 +7,7 @@ const fn is_counter(notice: &Notice) -> bool {
         notice,
         Notice::StrayAck { .. }
             | Notice::AcknowledgedEarly { .. }
+            | Notice::Unacknowledged { .. }
             | Notice::CommandDropped { .. }
             | Notice::CommandBusy { .. }
     )

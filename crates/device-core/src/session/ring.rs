@@ -72,19 +72,15 @@ impl Ring {
         self.len == 0
     }
 
-    /// Gives one up: it will not be acknowledged, and holds up none behind it. False when it is not waiting.
-    pub(crate) fn forgo(&mut self, slots: &mut [InSlot], sequence: u32) -> bool {
-        let waits = sequence.wrapping_sub(self.first) < self.len;
-        let Some(slot) = self.slot(slots, sequence).filter(|slot| waits && !slot.ready) else { return false };
-        *slot = InSlot { ready: true, ..InSlot::EMPTY };
-        self.skip_forgone(slots);
-        true
-    }
-
-    fn skip_forgone(&mut self, slots: &[InSlot]) {
-        while self.len > 0 && self.peek(slots, self.first).is_some_and(|slot| slot.packet_id.is_none()) {
-            self.drop_first(slots);
+    /// Gives up one and all behind it, which must not be acknowledged before it [MQTT-4.6.0-2]. False when it is not
+    /// waiting, or is dealt with.
+    pub(crate) fn forgo(&mut self, slots: &[InSlot], sequence: u32) -> bool {
+        let before = sequence.wrapping_sub(self.first);
+        let waits = before < self.len && self.peek(slots, sequence).is_some_and(|slot| !slot.ready);
+        if waits {
+            self.len = before;
         }
+        waits
     }
 
     /// Marks one as dealt with; false when it is not waiting any more.
@@ -135,15 +131,10 @@ impl Ring {
     /// The oldest message's acknowledgement was taken; its name.
     pub(crate) fn pop(&mut self, slots: &[InSlot]) -> u32 {
         let tag = self.peek(slots, self.first).map_or(0, |slot| slot.tag);
-        self.drop_first(slots);
-        self.skip_forgone(slots);
-        tag
-    }
-
-    fn drop_first(&mut self, slots: &[InSlot]) {
         self.head = self.index(slots, self.first.wrapping_add(1));
         self.first = self.first.wrapping_add(1);
         self.len = self.len.saturating_sub(1);
+        tag
     }
 
     fn index(&self, slots: &[InSlot], sequence: u32) -> usize {

@@ -254,6 +254,8 @@ pub(crate) struct Connection {
     pub(crate) declared: Declared,
     /// A message came that will not be acknowledged on this connection.
     pub(crate) withheld: bool,
+    /// A message was acknowledged.
+    pub(crate) acknowledged: bool,
     /// The server has received all that was taken before this position of the stream.
     pub(crate) confirmed: u64,
 }
@@ -281,6 +283,7 @@ impl Connection {
             partial: 0,
             declared: Declared::default(),
             withheld: false,
+            acknowledged: false,
             confirmed: 0,
         }
     }

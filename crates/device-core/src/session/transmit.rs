@@ -165,6 +165,7 @@ impl Core {
                 self.after(step, |c, end| {
                     let tag = c.ring.pop(p.inbound);
                     c.written.push(tag, end);
+                    c.acknowledged = true;
                 })
             }
             Due::Complete(packet_id) => {
