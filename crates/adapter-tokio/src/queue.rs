@@ -27,8 +27,9 @@ pub(crate) struct Queue<T> {
 }
 
 /// What an item of a [`Queue`] costs.
-pub(crate) trait Weight {
+pub trait Weight {
     /// Bytes on the heap whose number a peer decides.
+    #[doc(hidden)]
     fn weight(&self) -> usize;
 }
 
@@ -162,19 +163,9 @@ impl<T: Weight> Inner<T> {
 }
 
 /// An event type that can say "so many were lost".
-pub trait Lagging: Clone {
+pub trait Lagging: Clone + Weight {
     #[doc(hidden)]
     fn lagged(n: u64) -> Self;
-
-    /// Bytes on the heap whose number a peer decides.
-    #[doc(hidden)]
-    fn bytes(&self) -> usize;
-}
-
-impl<T: Lagging> Weight for T {
-    fn weight(&self) -> usize {
-        self.bytes()
-    }
 }
 
 /// Gives every event to every subscriber.

@@ -205,10 +205,8 @@ mod heap {
                 return false;
             }
             self.inbound.rotate_left(head.min(len));
-            self.inbound.resize(
-                len.saturating_mul(2).clamp(8, self.limits.inbound.max(8)).min(self.limits.inbound),
-                InSlot::EMPTY,
-            );
+            let more = len.saturating_mul(2).max(8).min(self.limits.inbound);
+            self.inbound.resize(more, InSlot::EMPTY);
             true
         }
 

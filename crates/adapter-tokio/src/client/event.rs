@@ -5,7 +5,7 @@ use core::time::Duration;
 use mqtt_device_core::DisconnectReason;
 use mqtt_device_proto::ReasonCode;
 
-use crate::queue::Lagging;
+use crate::queue::{Lagging, Weight};
 
 /// What happened to a [`Client`](crate::Client).
 #[non_exhaustive]
@@ -75,8 +75,10 @@ impl Lagging for ClientEvent {
     fn lagged(n: u64) -> Self {
         Self::Lagged(n)
     }
+}
 
-    fn bytes(&self) -> usize {
+impl Weight for ClientEvent {
+    fn weight(&self) -> usize {
         match self {
             Self::Oversize { topic: Some(topic), .. } => topic.len(),
             _ => 0,

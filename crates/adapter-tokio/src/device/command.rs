@@ -207,7 +207,9 @@ impl Handlers {
             Err(_) => Err(CommandError(format!("The command {name} took too long"))),
         };
         // What the handler leaves behind may panic, too; its answer stands.
-        let _ = caught(move || drop(running)).or_else(|panic| panicked(panic).map(drop));
+        if let Err(panic) = caught(move || drop(running)) {
+            let _ = panicked(panic);
+        }
         answer
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mqtt_device_core::{DisconnectReason, MessageKey};
 
 use super::TriggerAck;
-use crate::queue::Lagging;
+use crate::queue::{Lagging, Weight};
 
 /// What happened to a [`Device`](crate::Device).
 #[non_exhaustive]
@@ -151,8 +151,10 @@ impl Lagging for DeviceEvent {
     fn lagged(n: u64) -> Self {
         Self::Lagged(n)
     }
+}
 
-    fn bytes(&self) -> usize {
+impl Weight for DeviceEvent {
+    fn weight(&self) -> usize {
         let len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         match self {
             Self::TriggerResult { name, json } => name.len() + json.len(),

@@ -176,15 +176,13 @@ impl Core {
         }
         if c.withheld {
             // Acknowledgements leave in order of receipt: not before that of one which is withheld.
-            self.withhold();
-            return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
+            return Ok(Ok(self.withhold()));
         }
         if c.ring.is_full(p.inbound) {
             let is_held = c.ring.due(p.inbound).is_none();
             // Nothing that is withheld on a session which ends with its connection would come again.
             if is_held && self.config.when_held == WhenHeld::Withhold && self.config.keeps_session() {
-                self.withhold();
-                return Ok(Ok(AckToken::new(connection.wrapping_sub(1), 0)));
+                return Ok(Ok(self.withhold()));
             }
             if is_held && c.ring.first().is_some_and(|first| c.ring.ready(p.inbound, first)) {
                 self.early_ack();
@@ -195,14 +193,15 @@ impl Core {
         Ok(Ok(AckToken::new(connection, sequence)))
     }
 
-    /// A message will not be acknowledged on this connection.
-    pub(crate) fn withhold(&mut self) {
+    /// A message will not be acknowledged on this connection: a token for it, of an earlier connection and so void.
+    pub(crate) fn withhold(&mut self) -> AckToken {
         self.withheld_acks = self.withheld_acks.saturating_add(1);
         self.notices.push(Notice::Unacknowledged { count: self.withheld_acks });
         if let Some(c) = &mut self.connection {
             c.withheld = true;
         }
         self.wake = true;
+        AckToken::new(self.connections.wrapping_sub(1), 0)
     }
 
     /// What is not acknowledged stays in the server's window, and one that is full stops: once all else is dealt with, a

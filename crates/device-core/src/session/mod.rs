@@ -375,7 +375,7 @@ impl<S: Storage> Session<S> {
             _ => false,
         };
         if given_up {
-            self.core.withhold();
+            let _ = self.core.withhold();
         }
         given_up
     }
