@@ -5,9 +5,12 @@
 
 use core::hint::black_box;
 
+#[cfg(feature = "v5")]
+use mqtt_device_proto::Property;
 use mqtt_device_proto::{
-    Connect, Filters, Framer, Packet, PacketType, Properties, Publish, PublishHead, ReasonCode, ReasonCodes, Role,
-    TopicFilter, TopicFilters, TopicName, Verdict, Version, frame_len,
+    Connect, Filters, Frame, Framer, Packet, PacketId, PacketType, Properties, PubAck, Publish, PublishHead, QoS,
+    ReasonCode, ReasonCodes, Role, Status, SubAck, Subscribe, Subscription, TopicFilter, TopicFilters, TopicName,
+    Unsubscribe, Verdict, Version, frame_len,
 };
 
 unsafe extern "C" {
@@ -27,6 +30,11 @@ extern "C" fn _start() -> ! {
     let role = if black_box(true) { Role::Client } else { Role::Server };
     let version = black_box(Version::V311);
     decode(bytes, version, role, out);
+    let mut rest = bytes;
+    if let Ok(Status::Complete(frame)) = Frame::take(&mut rest, 1000) {
+        let _ = black_box((frame.packet_type(), frame.decode(version, role)));
+    }
+    encode(bytes, version, out);
     stream(out, version);
     topics(bytes);
     #[cfg(feature = "deliberate")]
@@ -47,6 +55,33 @@ fn decode(bytes: &[u8], version: Version, role: Role, out: &mut [u8]) {
             black_box((error.reason_code(), error.statement(version), error.reason_code().name()));
         }
     }
+}
+
+/// Packets that were built and not decoded.
+fn encode(bytes: &[u8], version: Version, out: &mut [u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    let (Ok(topic), Ok(filter), Some(packet_id)) = (TopicName::new(text), TopicFilter::new(text), PacketId::new(1)) else {
+        return;
+    };
+    #[cfg(feature = "v5")]
+    let properties = [Property::ContentType(text), Property::UserProperty(text, text)];
+    #[cfg(feature = "v5")]
+    let properties = Properties::from_slice(black_box(&properties));
+    #[cfg(not(feature = "v5"))]
+    let properties = Properties::EMPTY;
+    let publish = Publish { properties, packet_id: black_box(None), ..Publish::new(topic, bytes) };
+    let _ = black_box((publish.encoded_len(version), publish.encode(version, out), publish.encode_head(version, 9, out)));
+    let filters = &[Subscription::new(filter, QoS::AtLeastOnce)];
+    let subscribe = Subscribe { packet_id, properties, filters: Filters::from_slice(black_box(filters)) };
+    let _ = black_box((subscribe.encoded_len(version), subscribe.encode(version, out)));
+    let filters = [filter];
+    let filters = TopicFilters::from_slice(black_box(&filters));
+    let _ = black_box(Unsubscribe { packet_id, properties, filters }.encode(version, out));
+    let codes = ReasonCodes::from_slice(black_box(&[ReasonCode::SUCCESS]));
+    let _ = black_box(SubAck { packet_id, properties, codes }.encode(version, out));
+    let connect = Connect { username: Some(text), password: Some(bytes), properties, ..Connect::new(text) };
+    let _ = black_box(connect.encode(version, out));
+    let _ = black_box(PubAck { packet_id, reason: ReasonCode::new(black_box(0)), properties }.encode(version, out));
 }
 
 fn iterate(packet: &Packet<'_>, version: Version, out: &mut [u8]) {

@@ -122,7 +122,8 @@ impl<'b> Connect<'b> {
 
     /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
     #[inline(never)]
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+    pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+        let mut reader = reader.in_registers();
         let flags = read_flags(&mut reader, version)?;
         let keep_alive = reader.u16()?;
         let properties = Properties::read(&mut reader, version, Places::CONNECT, Role::Client)?;

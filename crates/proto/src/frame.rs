@@ -1,13 +1,15 @@
 //! Where a packet ends: the fixed header, read before anything else and without trusting it.
 
+use core::fmt;
+
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::types::{PacketType, Version};
 
 /// What the beginning of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// One whole packet of that many bytes stands at the front.
-    Complete(usize),
+pub enum Status<T = usize> {
+    /// One whole packet stands at the front: it is that many bytes long, or that [`Frame`].
+    Complete(T),
     /// The packet's end is not there yet.
     Partial {
         /// Bytes that are needed to go on: the whole packet where its length is known, else one more than there are.
@@ -121,6 +123,86 @@ pub(crate) fn open_usual(frame: &[u8]) -> Option<(u8, &[u8])> {
         return None;
     }
     frame.first().copied().zip(frame.get(header..))
+}
+
+/// One whole packet, of which the fixed header was read to find its end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Frame<'b> {
+    bytes: &'b [u8],
+    /// Bytes of a [`usual_header`]; 0 for any other, which is to be judged by the version.
+    header: usize,
+}
+
+impl<'b> Frame<'b> {
+    /// Takes the first packet, of at most `limit` bytes, off a stream. The stream stays as it is where there is none.
+    ///
+    /// ```
+    /// use mqtt_device_proto::{Frame, Packet, Role, Status, Version};
+    /// let mut stream: &[u8] = &[0xD0, 0x00, 0x40, 0x02, 0x00];
+    /// let Status::Complete(frame) = Frame::take(&mut stream, 4096)? else { panic!() };
+    /// assert_eq!(frame.decode(Version::V311, Role::Server)?, Packet::PingResp);
+    /// assert_eq!(Frame::take(&mut stream, 4096)?, Status::Partial { need: 4 });
+    /// assert_eq!(stream, [0x40, 0x02, 0x00]); // to be kept until more is there
+    /// # Ok::<(), mqtt_device_proto::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`frame_len`].
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub fn take(stream: &mut &'b [u8], limit: u32) -> Result<Status<Self>, DecodeError> {
+        if let Some((header, total)) = usual_header(stream)
+            && u32::try_from(total).is_ok_and(|total| total <= limit)
+            && let Some((bytes, rest)) = stream.split_at_checked(total)
+        {
+            *stream = rest;
+            return Ok(Status::Complete(Self { bytes, header }));
+        }
+        Self::take_unusual(stream, limit)
+    }
+
+    #[inline(never)]
+    fn take_unusual(stream: &mut &'b [u8], limit: u32) -> Result<Status<Self>, DecodeError> {
+        Ok(match long_frame_len(stream, limit)? {
+            Status::Complete(len) => match stream.split_at_checked(len) {
+                Some((bytes, rest)) => {
+                    *stream = rest;
+                    Status::Complete(Self { bytes, header: 0 })
+                }
+                None => Status::Partial { need: len },
+            },
+            Status::Partial { need } => Status::Partial { need },
+            Status::Oversize { total } => Status::Oversize { total },
+        })
+    }
+
+    /// The packet's type.
+    #[must_use]
+    pub fn packet_type(&self) -> PacketType {
+        // There is a first byte, and it is of a type: `take` has seen to it.
+        self.bytes.first().and_then(|first| PacketType::from_first_byte(*first)).unwrap_or(PacketType::Publish)
+    }
+
+    /// The packet's bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// The packet's first byte and body, unless its header is still to be judged.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn usual(&self) -> Option<(u8, &'b [u8])> {
+        if self.header == 0 {
+            return None;
+        }
+        self.bytes.first().copied().zip(self.bytes.get(self.header..))
+    }
+}
+
+/// The bytes are not shown: there may be a password among them.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({}, {} bytes)", self.packet_type(), self.bytes.len())
+    }
 }
 
 /// One byte and the `len` (1 to 4) of the remaining length.

@@ -4,22 +4,19 @@
 //! clients, servers and proxies can be built on it: what a packet may be depends on its [`Version`] and on the [`Role`] of
 //! its sender, which are arguments.
 //!
-//! 1. [`frame_len`] finds the end of a packet in a stream; an incomplete packet is a [`Status`], not an error.
-//!    [`Framer`] does it in your buffer, and skips what is too long.
-//! 2. [`Packet::decode`] refuses all that the standard refuses, with the defect and its offset ([`DecodeError`]).
+//! 1. [`Frame::take`] finds the first packet of a stream; an incomplete one is a [`Status`], not an error. [`frame_len`]
+//!    only says where it ends, and [`Framer`] does it in your buffer and skips what is too long.
+//! 2. [`Frame::decode`], or [`Packet::decode`] for bytes that are known to be one packet, refuses all that the standard
+//!    refuses, with the defect and its offset ([`DecodeError`]).
 //! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
 //!    payload to you.
 //!
 //! ```
-//! use mqtt_device_proto::{Packet, Role, Status, Version, frame_len};
+//! use mqtt_device_proto::{DecodeError, Frame, Packet, Role, Status, Version};
 //!
-//! fn take<'b>(stream: &mut &'b [u8]) -> Result<Option<Packet<'b>>, mqtt_device_proto::DecodeError> {
-//!     match frame_len(stream, 4096)? {
-//!         Status::Complete(len) => {
-//!             let (frame, rest) = stream.split_at(len);
-//!             *stream = rest;
-//!             Packet::decode(frame, Version::V311, Role::Server).map(Some)
-//!         }
+//! fn take<'b>(stream: &mut &'b [u8]) -> Result<Option<Packet<'b>>, DecodeError> {
+//!     match Frame::take(stream, 4096)? {
+//!         Status::Complete(frame) => frame.decode(Version::V311, Role::Server).map(Some),
 //!         Status::Partial { .. } => Ok(None), // read more
 //!         Status::Oversize { .. } => Ok(None), // skip it, or close
 //!     }
@@ -28,7 +25,7 @@
 //! let mut stream: &[u8] = &[0xD0, 0x00, 0x40, 0x02, 0x00];
 //! assert_eq!(take(&mut stream)?, Some(Packet::PingResp));
 //! assert_eq!(take(&mut stream)?, None);
-//! # Ok::<(), mqtt_device_proto::DecodeError>(())
+//! # Ok::<(), DecodeError>(())
 //! ```
 //!
 //! # Features
@@ -81,7 +78,7 @@ pub use connack::ConnAck;
 pub use connect::{Connect, Will};
 pub use disconnect::{Auth, Disconnect};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
-pub use frame::{Status, frame_len};
+pub use frame::{Frame, Status, frame_len};
 pub use framer::{Framed, Framer, Skipped};
 pub use packet::Packet;
 pub use properties::{Properties, PropertyIter};

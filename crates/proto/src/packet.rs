@@ -5,7 +5,7 @@ use crate::connack::ConnAck;
 use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::{Header, open_usual};
+use crate::frame::{Frame, Header, open_usual};
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
@@ -55,11 +55,26 @@ impl<'b> Packet<'b> {
     /// # Errors
     /// The first defect with its offset: [`DecodeErrorKind`] lists them. A frame that is cut short is
     /// [`Incomplete`](DecodeErrorKind::Incomplete) unless its first bytes are wrong already.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn decode(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
+        match open_usual(frame) {
+            Some((first, body)) => Self::decode_body(frame, first, body, version, role),
+            None => Self::decode_unusual(frame, version, role),
+        }
+    }
+
+    /// What comes with every message stays in the caller; the rest is kept apart, so that it costs those nothing.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn decode_body(
+        frame: &'b [u8],
+        first: u8,
+        body: &'b [u8],
+        version: Version,
+        role: Role,
+    ) -> Result<Self, DecodeError> {
         // Every second packet on a busy connection: an acknowledgement that says nothing but its identifier, which all
         // versions and both sides write alike.
-        if let [first, 2, high, low] = *frame
+        if let [high, low] = *body
             && let Some(id) = PacketId::new(u16::from_be_bytes([high, low]))
         {
             match first {
@@ -70,41 +85,55 @@ impl<'b> Packet<'b> {
                 _ => {}
             }
         }
-        if let [0x30..=0x3F, ..] = frame {
-            Self::decode_publish(frame, version, role)
+        if first >> 4 == 3 {
+            Publish::read(Reader::new(body, frame.len(), PacketType::Publish), version, role, first)
         } else {
-            Self::decode_rarer(frame, version, role)
+            Self::decode_rarer(frame, first, body, version, role)
         }
     }
 
     #[inline(never)]
-    fn decode_publish(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, first, body) = match open_usual(frame) {
-            Some((first, body)) => (PacketType::Publish, first, body),
-            None => open(frame, version, role)?,
-        };
-        Publish::read(Reader::new(body, frame.len(), packet), version, role, first)
+    fn decode_rarer(
+        frame: &'b [u8],
+        first: u8,
+        body: &'b [u8],
+        version: Version,
+        role: Role,
+    ) -> Result<Self, DecodeError> {
+        match PacketType::from_first_byte(first) {
+            Some(packet) if packet.is_sent_by(role, version) => {
+                Self::decode_as(packet, first, Reader::new(body, frame.len(), packet), version, role)
+            }
+            // Not of this sender, or not of this version: `open` says which.
+            _ => Self::decode_unusual(frame, version, role),
+        }
     }
 
-    /// The packets that do not come with every message. Kept apart, they cost those that do nothing.
+    /// What has no usual fixed header, good or bad.
     #[inline(never)]
-    fn decode_rarer(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
-        let (packet, _, body) = match open_rarer(frame, version, role) {
-            Some(opened) => opened,
-            None => open(frame, version, role)?,
-        };
-        let reader = Reader::new(body, frame.len(), packet);
+    fn decode_unusual(frame: &'b [u8], version: Version, role: Role) -> Result<Self, DecodeError> {
+        let (packet, first, body) = open(frame, version, role)?;
+        Self::decode_as(packet, first, Reader::new(body, frame.len(), packet), version, role)
+    }
+
+    fn decode_as(
+        packet: PacketType,
+        first: u8,
+        reader: Reader<'b>,
+        version: Version,
+        role: Role,
+    ) -> Result<Self, DecodeError> {
         match packet {
             PacketType::Connect => Connect::read(reader, version),
             PacketType::ConnAck => ConnAck::read(reader, version).map(Self::ConnAck),
-            PacketType::Publish => Self::decode_publish(frame, version, role),
+            PacketType::Publish => Publish::read(reader, version, role, first),
             PacketType::PubAck => PubAck::read(reader, version).map(Self::PubAck),
             PacketType::PubRec => PubRec::read(reader, version).map(Self::PubRec),
             PacketType::PubRel => PubRel::read(reader, version).map(Self::PubRel),
             PacketType::PubComp => PubComp::read(reader, version).map(Self::PubComp),
-            PacketType::Subscribe => Subscribe::read(reader, version).map(Self::Subscribe),
+            PacketType::Subscribe => Subscribe::read(reader, version),
             PacketType::SubAck => SubAck::read(reader, version).map(Self::SubAck),
-            PacketType::Unsubscribe => Unsubscribe::read(reader, version).map(Self::Unsubscribe),
+            PacketType::Unsubscribe => Unsubscribe::read(reader, version),
             PacketType::UnsubAck => UnsubAck::read(reader, version).map(Self::UnsubAck),
             PacketType::PingReq => reader.finish().map(|()| Self::PingReq),
             PacketType::PingResp => reader.finish().map(|()| Self::PingResp),
@@ -185,12 +214,18 @@ impl<'b> Packet<'b> {
     }
 }
 
-/// The same as `open` for what nearly every packet is; `None` for any other, good or bad.
-#[inline]
-fn open_rarer(frame: &[u8], version: Version, role: Role) -> Option<(PacketType, u8, &[u8])> {
-    let (first, body) = open_usual(frame)?;
-    let packet = PacketType::from_first_byte(first)?;
-    packet.is_sent_by(role, version).then_some((packet, first, body))
+impl<'b> Frame<'b> {
+    /// Decodes the packet, sent by `role`: what [`Packet::decode`] does, without a second look at the fixed header.
+    ///
+    /// # Errors
+    /// The first defect with its offset.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub fn decode(&self, version: Version, role: Role) -> Result<Packet<'b>, DecodeError> {
+        match self.usual() {
+            Some((first, body)) => Packet::decode_body(self.bytes(), first, body, version, role),
+            None => Packet::decode_unusual(self.bytes(), version, role),
+        }
+    }
 }
 
 /// Checks the fixed header of a whole frame: its type, its first byte, its body.
@@ -239,7 +274,13 @@ pub(crate) fn encode(
     out: &mut [u8],
     write: impl FnOnce(&mut Writer<'_>) -> Option<()>,
 ) -> Result<usize, EncodeError> {
-    let needed = packet_len(body)?.wrapping_sub(later);
+    // Asked for first, since most packets are as short.
+    let len = match body {
+        0..0x80 => body.wrapping_add(2),
+        0x80..0x4000 => body.wrapping_add(3),
+        _ => packet_len(body)?,
+    };
+    let needed = len.wrapping_sub(later);
     let out = out.get_mut(..needed).ok_or(EncodeError::BufferTooSmall { needed })?;
     let writer = &mut Writer::new(out);
     let written = || {

@@ -13,7 +13,12 @@ use crate::writer::Writer;
 ///
 /// Decoded ones were checked as a whole and are read again, in place, by [`iter`](Self::iter).
 #[derive(Clone, Copy, Default)]
-pub struct Properties<'b>(Repr<'b>);
+pub struct Properties<'b> {
+    repr: Repr<'b>,
+    /// Where they were found to be in place.
+    #[cfg(feature = "v5")]
+    place: Places,
+}
 
 #[cfg(not(feature = "v5"))]
 type Repr<'b> = core::marker::PhantomData<&'b ()>;
@@ -21,10 +26,10 @@ type Repr<'b> = core::marker::PhantomData<&'b ()>;
 #[cfg(feature = "v5")]
 #[derive(Clone, Copy)]
 enum Repr<'b> {
-    /// Checked for this place.
-    Wire(&'b [u8], Places),
+    /// Checked.
+    Wire(&'b [u8]),
     /// The same; all of it is UTF-8, the numbers too, and so is every part of it.
-    Text(&'b str, Places),
+    Text(&'b str),
     Slice(&'b [Property<'b>]),
 }
 
@@ -38,25 +43,25 @@ impl Default for Repr<'_> {
 impl<'b> Properties<'b> {
     /// No properties.
     #[cfg(not(feature = "v5"))]
-    pub const EMPTY: Self = Self(core::marker::PhantomData);
+    pub const EMPTY: Self = Self { repr: core::marker::PhantomData };
     /// No properties.
     #[cfg(feature = "v5")]
-    pub const EMPTY: Self = Self(Repr::Slice(&[]));
+    pub const EMPTY: Self = Self::from_slice(&[]);
 
     /// Properties to encode. They are checked when the packet is encoded.
     #[cfg(feature = "v5")]
     #[must_use]
     pub const fn from_slice(properties: &'b [Property<'b>]) -> Self {
-        Self(Repr::Slice(properties))
+        Self { repr: Repr::Slice(properties), place: Places::NONE }
     }
 
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         #[cfg(feature = "v5")]
-        match self.0 {
-            Repr::Wire(bytes, _) => bytes.is_empty(),
-            Repr::Text(text, _) => text.is_empty(),
+        match self.repr {
+            Repr::Wire(bytes) => bytes.is_empty(),
+            Repr::Text(text) => text.is_empty(),
             Repr::Slice(slice) => slice.is_empty(),
         }
         #[cfg(not(feature = "v5"))]
@@ -67,11 +72,11 @@ impl<'b> Properties<'b> {
     #[must_use]
     pub fn iter(&self) -> PropertyIter<'b> {
         #[cfg(feature = "v5")]
-        return PropertyIter(match self.0 {
-            Repr::Wire(bytes, _) => IterRepr::Wire(wire::reader(bytes)),
-            Repr::Text(text, _) => IterRepr::Wire(wire::reader_of_text(text)),
-            Repr::Slice(slice) => IterRepr::Slice(slice.iter()),
-        });
+        return match self.repr {
+            Repr::Wire(rest) => PropertyIter { rest, ..PropertyIter::EMPTY },
+            Repr::Text(text) => PropertyIter { rest: text.as_bytes(), text, ..PropertyIter::EMPTY },
+            Repr::Slice(slice) => PropertyIter { slice, ..PropertyIter::EMPTY },
+        };
         #[cfg(not(feature = "v5"))]
         PropertyIter(core::marker::PhantomData)
     }
@@ -163,17 +168,26 @@ impl<'b> IntoIterator for Properties<'b> {
 }
 
 /// The properties of a packet in their order.
-#[derive(Clone)]
-pub struct PropertyIter<'b>(IterRepr<'b>);
-
 #[cfg(not(feature = "v5"))]
-type IterRepr<'b> = core::marker::PhantomData<&'b ()>;
+#[derive(Clone)]
+pub struct PropertyIter<'b>(core::marker::PhantomData<&'b ()>);
 
+/// The properties of a packet in their order.
+// Not an enumeration, so that the compiler keeps it in registers.
 #[cfg(feature = "v5")]
 #[derive(Clone)]
-enum IterRepr<'b> {
-    Wire(Reader<'b>),
-    Slice(core::slice::Iter<'b, Property<'b>>),
+pub struct PropertyIter<'b> {
+    /// Of a packet: checked.
+    rest: &'b [u8],
+    /// Ends where `rest` ends, or is empty if that is not UTF-8 as a whole.
+    text: &'b str,
+    /// Of a caller, if `rest` is empty.
+    slice: &'b [Property<'b>],
+}
+
+#[cfg(feature = "v5")]
+impl PropertyIter<'_> {
+    const EMPTY: Self = Self { rest: &[], text: "", slice: &[] };
 }
 
 impl fmt::Debug for PropertyIter<'_> {
@@ -185,12 +199,17 @@ impl fmt::Debug for PropertyIter<'_> {
 impl<'b> Iterator for PropertyIter<'b> {
     type Item = Property<'b>;
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn next(&mut self) -> Option<Property<'b>> {
         #[cfg(feature = "v5")]
-        match &mut self.0 {
-            IterRepr::Wire(reader) => wire::read(reader),
-            IterRepr::Slice(slice) => slice.next().copied(),
+        if self.rest.is_empty() {
+            let (first, rest) = self.slice.split_first()?;
+            self.slice = rest;
+            Some(*first)
+        } else {
+            let property;
+            (property, self.rest) = wire::read(self.rest, self.text)?;
+            Some(property)
         }
         #[cfg(not(feature = "v5"))]
         None
@@ -224,10 +243,11 @@ impl<'b> Properties<'b> {
     #[inline(never)]
     fn check(set: Reader<'b>, place: Places, sender: Role) -> Result<Self, DecodeError> {
         let bytes = set.rest();
-        Ok(Self(match wire::check(set, place, sender)? {
-            Some(text) => Repr::Text(text, place),
-            None => Repr::Wire(bytes, place),
-        }))
+        let repr = match wire::check(set, place, sender)? {
+            Some(text) => Repr::Text(text),
+            None => Repr::Wire(bytes),
+        };
+        Ok(Self { repr, place })
     }
 
     /// Bytes of the set with its length in front, all checked `[MQTT-2.2.2-1 v5]`.
@@ -266,7 +286,7 @@ impl<'b> Properties<'b> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
-        if let Repr::Slice(slice) = self.0 {
+        if let Repr::Slice(slice) = self.repr {
             return self.write_counted(version, if slice.is_empty() { 0 } else { wire::counted(slice) }, writer);
         }
         self.write_counted(version, 0, writer)
@@ -277,9 +297,9 @@ impl<'b> Properties<'b> {
     pub(crate) fn write_counted(&self, version: Version, counted: usize, writer: &mut Writer<'_>) -> Option<()> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
-            let bytes = match self.0 {
-                Repr::Wire(bytes, _) => bytes,
-                Repr::Text(text, _) => text.as_bytes(),
+            let bytes = match self.repr {
+                Repr::Wire(bytes) => bytes,
+                Repr::Text(text) => text.as_bytes(),
                 Repr::Slice([]) => return writer.u8(0),
                 Repr::Slice(slice) => return wire::write(slice, counted, writer),
             };
@@ -293,9 +313,9 @@ impl<'b> Properties<'b> {
     #[cfg(feature = "v5")]
     #[inline]
     fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
-        match self.0 {
-            Repr::Wire(bytes, checked) if checked == place => Ok(bytes.len()),
-            Repr::Text(text, checked) if checked == place => Ok(text.len()),
+        match self.repr {
+            Repr::Wire(bytes) if self.place == place => Ok(bytes.len()),
+            Repr::Text(text) if self.place == place => Ok(text.len()),
             Repr::Slice([]) => Ok(0),
             Repr::Slice(slice) => wire::len_of_slice(slice, place),
             _ => wire::len(self.iter(), place),

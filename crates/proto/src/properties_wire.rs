@@ -1,12 +1,15 @@
 //! The wire form of a property set: the checks on the way in, the counts on the way out.
 
 use core::num::{NonZeroU16, NonZeroU32};
+use core::str::from_utf8;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::frame::Varint;
 use crate::property::{Kind, Places, Property, PropertyId};
-use crate::reader::Reader;
+use crate::reader::{Reader, take_binary, take_string};
+use crate::text;
 use crate::topic::TopicName;
-use crate::types::{PacketType, QoS, Role};
+use crate::types::{QoS, Role};
 use crate::writer::{VARINT_MAX, Writer, binary_len, string_len, varint_len};
 
 /// The identifiers that were seen; they are all below 64.
@@ -41,16 +44,6 @@ impl Seen {
     }
 }
 
-/// A reader over a set that was checked before; offsets no longer matter.
-pub(super) const fn reader(bytes: &[u8]) -> Reader<'_> {
-    Reader::new(bytes, bytes.len(), PacketType::Auth)
-}
-
-/// The same for a set that is a text.
-pub(super) const fn reader_of_text(text: &str) -> Reader<'_> {
-    Reader::of_text(text, PacketType::Auth)
-}
-
 /// Takes a whole set off `reader`.
 #[inline]
 pub(super) fn open<'b>(reader: &mut Reader<'b>) -> Result<Reader<'b>, DecodeError> {
@@ -64,9 +57,13 @@ pub(super) fn open<'b>(reader: &mut Reader<'b>) -> Result<Reader<'b>, DecodeErro
 
 /// Checks a set. The answer is the set as a text, if it is one.
 pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> Result<Option<&'b str>, DecodeError> {
+    let bytes = reader.rest();
+    let text = from_utf8(bytes).ok();
+    // A quick look first, where memory for the code of both is no matter.
+    if cfg!(target_pointer_width = "64") && text.is_some() && is_good_text(bytes, place, sender) {
+        return Ok(text);
+    }
     let set = &mut reader;
-    set.look_for_text();
-    let text = set.rest_as_text();
     let start = set.position();
     let mut seen = Seen::default();
     while !set.is_empty() {
@@ -88,6 +85,52 @@ pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> 
         return Err(set.fault_at(start, DecodeErrorKind::NoAuthenticationMethod));
     }
     Ok(text)
+}
+
+/// Whether a set, which is UTF-8 as a whole, has no defect, without a word on what it would be. What is good and rare is
+/// left to `check`.
+fn is_good_text(set: &[u8], place: Places, sender: Role) -> bool {
+    let mut seen = Seen::default();
+    let mut rest = set;
+    while let [id, value @ ..] = rest {
+        let Some(id) = PropertyId::from_u8(*id) else { return false };
+        let (places, kind) = id.rules();
+        if !places.contains(place) || seen.is_repeated(id, place) || is_misdirected(id, place, sender) {
+            return false;
+        }
+        let Some(behind) = skip_good(kind, value) else { return false };
+        rest = behind;
+    }
+    !seen.lacks_method()
+}
+
+/// What is behind a value that is common and good.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn skip_good(kind: Kind, value: &[u8]) -> Option<&[u8]> {
+    let mut rest = value;
+    match kind {
+        Kind::Flag if take_u8(&mut rest)? <= 1 => {}
+        Kind::U16 => _ = take_u16(&mut rest)?,
+        Kind::NonZeroU16 if take_u16(&mut rest)? != 0 => {}
+        Kind::U32 => _ = take_u32(&mut rest)?,
+        Kind::Varint if matches!(take_u8(&mut rest)?, 1..0x80) => {}
+        Kind::Binary => _ = take_binary(&mut rest)?,
+        Kind::Topic => match take_binary(&mut rest)? {
+            [] => return None,
+            name if !text::is_plain_name(name) => return None,
+            _ => {}
+        },
+        Kind::Text | Kind::Pair => {
+            if !text::is_string(take_binary(&mut rest)?) {
+                return None;
+            }
+            if kind == Kind::Pair && !text::is_string(take_binary(&mut rest)?) {
+                return None;
+            }
+        }
+        _ => return None,
+    }
+    Some(rest)
 }
 
 /// `[MQTT-3.3.4-6 v5]` `[MQTT-3.14.2-2 v5]`
@@ -133,52 +176,98 @@ fn check_value(set: &mut Reader<'_>, id: PropertyId, kind: Kind) -> Result<(), D
     if in_range { Ok(()) } else { Err(set.fault_at(at, DecodeErrorKind::BadPropertyValue(id))) }
 }
 
-/// The next property of a set that was checked.
-pub(super) fn read<'b>(set: &mut Reader<'b>) -> Option<Property<'b>> {
-    if set.is_empty() {
-        return None;
-    }
-    let property = read_value(set);
-    if property.is_none() {
-        // Cannot happen: what was checked can be read. End rather than go round.
-        *set = reader(&[]);
-    }
-    property
+/// The next property of a set that was checked, and what is left; `text` ends where `rest` ends, or is empty. What was
+/// checked can be read: `None` is the end.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(super) fn read<'b>(mut rest: &'b [u8], text: &'b str) -> Option<(Property<'b>, &'b [u8])> {
+    use PropertyId as Id;
+    let set = &mut rest;
+    let id = PropertyId::from_u8(take_u8(set)?)?;
+    let property = match id.rules().1 {
+        Kind::Flag => {
+            let value = take_u8(set)?;
+            let flag = value != 0;
+            match id {
+                Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag),
+                Id::RequestProblemInformation => Property::RequestProblemInformation(flag),
+                Id::RequestResponseInformation => Property::RequestResponseInformation(flag),
+                Id::MaximumQoS => Property::MaximumQoS(QoS::from_u8(value)?),
+                Id::RetainAvailable => Property::RetainAvailable(flag),
+                Id::WildcardSubscriptionAvailable => Property::WildcardSubscriptionAvailable(flag),
+                Id::SubscriptionIdentifiersAvailable => Property::SubscriptionIdentifiersAvailable(flag),
+                Id::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag),
+                _ => return None,
+            }
+        }
+        Kind::U16 | Kind::NonZeroU16 => {
+            let value = take_u16(set)?;
+            match id {
+                Id::ServerKeepAlive => Property::ServerKeepAlive(value),
+                Id::TopicAliasMaximum => Property::TopicAliasMaximum(value),
+                Id::ReceiveMaximum => Property::ReceiveMaximum(NonZeroU16::new(value)?),
+                Id::TopicAlias => Property::TopicAlias(NonZeroU16::new(value)?),
+                _ => return None,
+            }
+        }
+        Kind::U32 | Kind::NonZeroU32 => {
+            let value = take_u32(set)?;
+            match id {
+                Id::MessageExpiryInterval => Property::MessageExpiryInterval(value),
+                Id::SessionExpiryInterval => Property::SessionExpiryInterval(value),
+                Id::WillDelayInterval => Property::WillDelayInterval(value),
+                Id::MaximumPacketSize => Property::MaximumPacketSize(NonZeroU32::new(value)?),
+                _ => return None,
+            }
+        }
+        Kind::Varint => Property::SubscriptionIdentifier(NonZeroU32::new(take_varint(set)?)?),
+        Kind::Binary => {
+            let value = take_binary(set)?;
+            match id {
+                Id::CorrelationData => Property::CorrelationData(value),
+                Id::AuthenticationData => Property::AuthenticationData(value),
+                _ => return None,
+            }
+        }
+        Kind::Text | Kind::Topic | Kind::Pair => {
+            let value = take_string(set, text)?;
+            match id {
+                Id::ContentType => Property::ContentType(value),
+                Id::ResponseTopic => Property::ResponseTopic(TopicName::checked(value)),
+                Id::AssignedClientIdentifier => Property::AssignedClientIdentifier(value),
+                Id::AuthenticationMethod => Property::AuthenticationMethod(value),
+                Id::ResponseInformation => Property::ResponseInformation(value),
+                Id::ServerReference => Property::ServerReference(value),
+                Id::ReasonString => Property::ReasonString(value),
+                Id::UserProperty => Property::UserProperty(value, take_string(set, text)?),
+                _ => return None,
+            }
+        }
+    };
+    Some((property, rest))
 }
 
-fn read_value<'b>(set: &mut Reader<'b>) -> Option<Property<'b>> {
-    let id = PropertyId::from_u8(set.u8().ok()?)?;
-    let flag = |set: &mut Reader<'b>| Some(set.u8().ok()? != 0);
-    let text = |set: &mut Reader<'b>| set.checked_string();
-    Some(match id {
-        PropertyId::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag(set)?),
-        PropertyId::MessageExpiryInterval => Property::MessageExpiryInterval(set.u32().ok()?),
-        PropertyId::ContentType => Property::ContentType(text(set)?),
-        PropertyId::ResponseTopic => Property::ResponseTopic(TopicName::checked(text(set)?)),
-        PropertyId::CorrelationData => Property::CorrelationData(set.binary().ok()?),
-        PropertyId::SubscriptionIdentifier => Property::SubscriptionIdentifier(NonZeroU32::new(set.varint().ok()?)?),
-        PropertyId::SessionExpiryInterval => Property::SessionExpiryInterval(set.u32().ok()?),
-        PropertyId::AssignedClientIdentifier => Property::AssignedClientIdentifier(text(set)?),
-        PropertyId::ServerKeepAlive => Property::ServerKeepAlive(set.u16().ok()?),
-        PropertyId::AuthenticationMethod => Property::AuthenticationMethod(text(set)?),
-        PropertyId::AuthenticationData => Property::AuthenticationData(set.binary().ok()?),
-        PropertyId::RequestProblemInformation => Property::RequestProblemInformation(flag(set)?),
-        PropertyId::WillDelayInterval => Property::WillDelayInterval(set.u32().ok()?),
-        PropertyId::RequestResponseInformation => Property::RequestResponseInformation(flag(set)?),
-        PropertyId::ResponseInformation => Property::ResponseInformation(text(set)?),
-        PropertyId::ServerReference => Property::ServerReference(text(set)?),
-        PropertyId::ReasonString => Property::ReasonString(text(set)?),
-        PropertyId::ReceiveMaximum => Property::ReceiveMaximum(NonZeroU16::new(set.u16().ok()?)?),
-        PropertyId::TopicAliasMaximum => Property::TopicAliasMaximum(set.u16().ok()?),
-        PropertyId::TopicAlias => Property::TopicAlias(NonZeroU16::new(set.u16().ok()?)?),
-        PropertyId::MaximumQoS => Property::MaximumQoS(QoS::from_u8(set.u8().ok()?)?),
-        PropertyId::RetainAvailable => Property::RetainAvailable(flag(set)?),
-        PropertyId::UserProperty => Property::UserProperty(text(set)?, text(set)?),
-        PropertyId::MaximumPacketSize => Property::MaximumPacketSize(NonZeroU32::new(set.u32().ok()?)?),
-        PropertyId::WildcardSubscriptionAvailable => Property::WildcardSubscriptionAvailable(flag(set)?),
-        PropertyId::SubscriptionIdentifiersAvailable => Property::SubscriptionIdentifiersAvailable(flag(set)?),
-        PropertyId::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag(set)?),
-    })
+fn take_chunk<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (chunk, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(*chunk)
+}
+
+fn take_u8(rest: &mut &[u8]) -> Option<u8> {
+    take_chunk(rest).map(|[byte]| byte)
+}
+
+fn take_u16(rest: &mut &[u8]) -> Option<u16> {
+    take_chunk(rest).map(u16::from_be_bytes)
+}
+
+fn take_u32(rest: &mut &[u8]) -> Option<u32> {
+    take_chunk(rest).map(u32::from_be_bytes)
+}
+
+fn take_varint(rest: &mut &[u8]) -> Option<u32> {
+    let Varint::Value { value, len, .. } = Varint::read(rest) else { return None };
+    *rest = rest.get(len..)?;
+    Some(value)
 }
 
 /// A property's value as the wire has it.

@@ -8,10 +8,12 @@ use crate::topic::TopicName;
 use crate::types::{PacketType, QoS};
 
 /// Where a property may stand: bit `n` is packet type `n`, bit 0 the will.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Places(u16);
 
 impl Places {
+    #[cfg(feature = "v5")]
+    pub(crate) const NONE: Self = Self(0);
     pub(crate) const WILL: Self = Self(1);
     pub(crate) const CONNECT: Self = Self(1 << 1);
     pub(crate) const CONNACK: Self = Self(1 << 2);

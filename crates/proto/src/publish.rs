@@ -94,7 +94,7 @@ impl<'b> Publish<'b> {
     }
 
     /// Bytes between the fixed header and the payload, and of the properties in them without their length.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn measure(&self, version: Version) -> Result<(usize, usize), EncodeError> {
         let id_len = self.id_len()?;
         let properties = self.properties.count(version, Places::PUBLISH)?;
@@ -118,7 +118,7 @@ impl<'b> Publish<'b> {
         }
     }
 
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn write_head(&self, version: Version, properties: usize, writer: &mut Writer<'_>) -> Option<()> {
         let topic = self.topic.as_str().as_bytes();
         match self.packet_id {
@@ -142,8 +142,9 @@ impl<'b> Publish<'b> {
         // What nearly every message is, with what is known put in: a fifth less work.
         let topic = self.topic.as_str().as_bytes();
         let head = self.id_len()?.wrapping_add(topic.len()).wrapping_add(if version.has_properties() { 3 } else { 2 });
-        let later = if LATER { len } else { 0 };
-        encode(self.first_byte(), head.saturating_add(len), later, out, |writer| {
+        // A payload that is there fits into memory together with a topic.
+        let (body, later) = if LATER { (head.saturating_add(len), len) } else { (head.wrapping_add(len), 0) };
+        encode(self.first_byte(), body, later, out, |writer| {
             match (self.packet_id, version.has_properties()) {
                 (None, false) => writer.framed([], topic, [])?,
                 (None, true) => writer.framed([], topic, [0])?,

@@ -27,10 +27,10 @@ impl<'b> Reader<'b> {
         Self { rest: body, end, text: "", packet }
     }
 
-    /// For bytes that are known to be a text as a whole.
-    #[cfg(feature = "v5")]
-    pub(crate) const fn of_text(text: &'b str, packet: PacketType) -> Self {
-        Self { rest: text.as_bytes(), end: text.len(), text, packet }
+    /// The same reader. An argument lies in memory, and stays there.
+    #[inline]
+    pub(crate) fn in_registers(&self) -> Self {
+        self.clone()
     }
 
     /// Checks the UTF-8 of all that is left at once: with luck, which the lengths and flags between the strings of a
@@ -38,12 +38,6 @@ impl<'b> Reader<'b> {
     #[inline]
     pub(crate) fn look_for_text(&mut self) {
         self.text = from_utf8(self.rest).unwrap_or("");
-    }
-
-    /// All that is left as a text, if it was found to be one.
-    #[inline]
-    pub(crate) fn rest_as_text(&self) -> Option<&'b str> {
-        if self.text.len() == self.rest.len() { Some(self.text) } else { None }
     }
 
     /// `bytes`, which were read last, as a part of the text.
@@ -142,7 +136,7 @@ impl<'b> Reader<'b> {
     pub(crate) fn string(&mut self) -> Result<&'b str, DecodeError> {
         let bytes = self.binary()?;
         match self.utf8(bytes) {
-            Some(string) if text::is_plain(bytes) => Ok(string),
+            Some(string) if text::is_string(bytes) => Ok(string),
             _ => check_text(self.packet, self.position(), bytes),
         }
     }
@@ -152,7 +146,7 @@ impl<'b> Reader<'b> {
     pub(crate) fn topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
         match self.utf8(bytes) {
-            Some(name) if text::is_plain(bytes) => Ok(TopicName::checked(name)),
+            Some(name) if text::is_plain_name(bytes) => Ok(TopicName::checked(name)),
             _ => check_topic_name(self.packet, self.position(), bytes),
         }
     }
@@ -181,16 +175,16 @@ impl<'b> Reader<'b> {
     pub(crate) fn first_topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
         match from_utf8(bytes) {
-            Ok(name) if text::is_plain_here(bytes) => Ok(TopicName::checked(name)),
+            Ok(name) if text::is_plain_name_here(bytes) => Ok(TopicName::checked(name)),
             _ => check_topic_name(self.packet, self.position(), bytes),
         }
     }
 
-    /// Checks a topic filter without keeping it.
+    /// Checks a topic filter without keeping it; its UTF-8 too where that is not `known`.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
+    pub(crate) fn check_filter(&mut self, unknown: bool) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        if self.text.is_empty() || !text::is_good_filter(bytes) {
+        if unknown || !text::is_good_filter(bytes) {
             check_filter(self.packet, self.position(), bytes)?;
         }
         Ok(bytes)
@@ -236,27 +230,15 @@ impl<'b> Reader<'b> {
     #[inline]
     pub(crate) fn check_string(&mut self) -> Result<(), DecodeError> {
         let bytes = self.binary()?;
-        if !text::is_plain(bytes) {
-            check_text(self.packet, self.position(), bytes)?;
-        }
-        Ok(())
+        check_text(self.packet, self.position(), bytes).map(|_| ())
     }
 
     /// Checks a topic name without keeping it.
     #[inline]
     pub(crate) fn check_topic_name(&mut self) -> Result<bool, DecodeError> {
         let bytes = self.binary()?;
-        if !text::is_plain(bytes) {
-            check_topic_name(self.packet, self.position(), bytes)?;
-        }
+        check_topic_name(self.packet, self.position(), bytes)?;
         Ok(!bytes.is_empty())
-    }
-
-    /// A string that was checked before.
-    #[inline]
-    pub(crate) fn checked_string(&mut self) -> Option<&'b str> {
-        let bytes = self.binary().ok()?;
-        self.utf8(bytes)
     }
 
     /// A reader of the next `len` bytes alone.
@@ -264,6 +246,26 @@ impl<'b> Reader<'b> {
     pub(crate) fn sub(&mut self, len: usize) -> Option<Self> {
         let body = self.take(len)?;
         Some(Self::new(body, self.position(), self.packet))
+    }
+}
+
+/// What was checked before, read again without a place for a defect.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn take_binary<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let (len, tail) = rest.split_first_chunk()?;
+    let (data, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+    *rest = tail;
+    Some(data)
+}
+
+/// A string; `text` ends where `rest` ends, or is empty. A part of a text needs no second look at its bytes.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn take_string<'b>(rest: &mut &'b [u8], text: &'b str) -> Option<&'b str> {
+    let bytes = take_binary(rest)?;
+    let end = text.len().checked_sub(rest.len());
+    match end.and_then(|end| text.get(end.checked_sub(bytes.len())?..end)) {
+        Some(string) => Some(string),
+        None => from_utf8(bytes).ok(),
     }
 }
 

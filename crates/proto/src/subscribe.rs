@@ -1,12 +1,13 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and the filters in them, which are read where they lie.
 
 use core::fmt;
+use core::str::from_utf8;
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::packet::encoding;
+use crate::packet::{Packet, encoding};
 use crate::properties::Properties;
 use crate::property::Places;
-use crate::reader::Reader;
+use crate::reader::{Reader, take_string};
 use crate::topic::{self, TopicFilter};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::writer::{Writer, binary_len};
@@ -51,7 +52,7 @@ impl<'b> Subscription<'b> {
 
     /// Bytes of the filter, of which there are at most 65,535, its length and the options.
     #[inline]
-    fn len(&self, version: Version) -> Result<usize, EncodeError> {
+    fn len(&self, version: Version) -> Result<u64, EncodeError> {
         let filter = self.filter.as_str().as_bytes();
         if version.has_properties() {
             if let [b'$', ..] = filter
@@ -63,7 +64,7 @@ impl<'b> Subscription<'b> {
         } else if self.options.as_u8() > 2 {
             return Err(EncodeError::NotInThisVersion);
         }
-        Ok(filter.len().wrapping_add(3))
+        u64::try_from(filter.len()).map(|len| len.wrapping_add(3)).map_err(|_| EncodeError::StringTooLong)
     }
 
     #[inline]
@@ -195,13 +196,15 @@ const fn check_options(byte: u8, shared: bool, version: Version) -> Result<(), D
 }
 
 impl<'b> Subscribe<'b> {
-    #[inline]
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
+    #[inline(never)]
+    pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+        let mut reader = reader.in_registers();
         let packet_id = reader.packet_id()?;
         let properties = Properties::read(&mut reader, version, Places::SUBSCRIBE, Role::Client)?;
-        let filters = Repr::of_rest(&mut reader)?;
+        let filters = Repr::of_rest(&reader)?;
         while !reader.is_empty() {
-            let filter = reader.check_filter()?;
+            let filter = filters.check_filter(&mut reader)?;
             let options = reader.u8()?;
             let shared = check_rules(&reader, filter, 1, version)?;
             // A QoS and nothing else needs no look at its bits.
@@ -209,7 +212,7 @@ impl<'b> Subscribe<'b> {
                 check_options(options, shared, version).map_err(|kind| reader.fault_back(1, kind))?;
             }
         }
-        Ok(Self { packet_id, properties, filters: Filters(filters) })
+        Ok(Packet::Subscribe(Self { packet_id, properties, filters: Filters(filters) }))
     }
 
     const fn first_byte(&self) -> u8 {
@@ -219,19 +222,21 @@ impl<'b> Subscribe<'b> {
     #[inline]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
-        let mut len = 0usize;
+        // Each takes less than 64 KiB, and no memory holds so many that their sum would not fit.
+        let mut len = 0u64;
         match self.filters.0 {
             Repr::Slice(slice) => {
                 for subscription in slice {
-                    len = len.saturating_add(subscription.len(version)?);
+                    len = len.wrapping_add(subscription.len(version)?);
                 }
             }
             Repr::Wire { .. } => {
                 for subscription in self.filters {
-                    len = len.saturating_add(subscription.len(version)?);
+                    len = len.wrapping_add(subscription.len(version)?);
                 }
             }
         }
+        let len = usize::try_from(len).map_err(|_| EncodeError::PacketTooLarge)?;
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
     }
 
@@ -249,16 +254,18 @@ impl<'b> Subscribe<'b> {
 encoding!(Subscribe);
 
 impl<'b> Unsubscribe<'b> {
-    #[inline]
-    pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
+    /// As a [`Packet`], like that of SUBSCRIBE.
+    #[inline(never)]
+    pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+        let mut reader = reader.in_registers();
         let packet_id = reader.packet_id()?;
         let properties = Properties::read(&mut reader, version, Places::UNSUBSCRIBE, Role::Client)?;
-        let filters = Repr::of_rest(&mut reader)?;
+        let filters = Repr::of_rest(&reader)?;
         while !reader.is_empty() {
-            let filter = reader.check_filter()?;
+            let filter = filters.check_filter(&mut reader)?;
             check_rules(&reader, filter, 0, version)?;
         }
-        Ok(Self { packet_id, properties, filters: TopicFilters(filters) })
+        Ok(Packet::Unsubscribe(Self { packet_id, properties, filters: TopicFilters(filters) }))
     }
 
     const fn first_byte(&self) -> u8 {
@@ -321,27 +328,19 @@ enum Repr<'b, T> {
 impl<'b, T> Repr<'b, T> {
     /// All that is left, which is not nothing, and is still to be checked.
     #[inline]
-    fn of_rest(reader: &mut Reader<'b>) -> Result<Self, DecodeError> {
+    fn of_rest(reader: &Reader<'b>) -> Result<Self, DecodeError> {
         if reader.is_empty() {
             return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
         }
-        reader.look_for_text();
-        Ok(Self::Wire { rest: reader.rest(), text: reader.rest_as_text().unwrap_or("") })
+        // With luck, which the lengths and options rarely spoil, it is a text as a whole.
+        let rest = reader.rest();
+        Ok(Self::Wire { rest, text: from_utf8(rest).unwrap_or("") })
     }
-}
 
-/// The next filter off `rest`. What was checked can be read: `None` is the end.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-fn next_filter<'b>(rest: &mut &'b [u8], text: &'b str) -> Option<TopicFilter<'b>> {
-    let (len, tail) = rest.split_first_chunk()?;
-    let (filter, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-    // A part of a text needs no second look at its bytes.
-    let end = text.len().checked_sub(tail.len());
-    let part = end.and_then(|end| text.get(end.checked_sub(filter.len())?..end));
-    *rest = tail;
-    match part {
-        Some(filter) => Some(TopicFilter::checked(filter)),
-        None => core::str::from_utf8(filter).ok().map(TopicFilter::checked),
+    /// Takes a filter off `reader`, checked without keeping it.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn check_filter(&self, reader: &mut Reader<'b>) -> Result<&'b [u8], DecodeError> {
+        reader.check_filter(matches!(self, Self::Wire { text: "", .. }))
     }
 }
 
@@ -418,7 +417,7 @@ macro_rules! lists {
                         Some(*first)
                     }
                     Repr::Wire { rest, text } => {
-                        let filter = next_filter(rest, text)?;
+                        let filter = TopicFilter::checked(take_string(rest, text)?);
                         $next(filter, rest)
                     }
                 }

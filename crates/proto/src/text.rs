@@ -127,48 +127,62 @@ pub(crate) const fn scan(bytes: &[u8]) -> Marks {
     marks
 }
 
-/// Whether all is ASCII without U+0000, `+` and `#`: what nearly every string is.
+/// Whether there is no U+0000: all that a UTF-8 text has to be a string of the standard.
 #[inline(never)]
-pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    is_plain_here(bytes)
+pub(crate) fn is_string(text: &[u8]) -> bool {
+    is_without::<false>(text)
+}
+
+/// Whether all is ASCII without U+0000, `+` and `#`: what nearly every topic name is.
+#[inline(never)]
+pub(crate) fn is_plain_name(text: &[u8]) -> bool {
+    is_without::<true>(text)
 }
 
 /// The same, inlined where it is the larger part of the work.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn is_plain_here(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    // Two pieces that overlap: a byte seen twice changes nothing.
-    let Some(last) = bytes.last_chunk::<16>() else { return is_short_plain(bytes) };
+pub(crate) fn is_plain_name_here(text: &[u8]) -> bool {
+    is_without::<true>(text)
+}
+
+/// Whether there is no U+0000; with `NAME`, neither what is no plain name.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn is_without<const NAME: bool>(text: &[u8]) -> bool {
+    // Pieces that overlap: a byte seen twice changes nothing.
+    let (Some((first, mut rest)), Some(last)) = (text.split_first_chunk::<16>(), text.last_chunk::<16>()) else {
+        return is_short_without::<NAME>(text);
+    };
     while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
-        if suspicious(chunk) {
+        if has::<NAME, _>(chunk) {
             return false;
         }
         rest = tail;
     }
-    rest.is_empty() || !suspicious(last)
+    !(has::<NAME, _>(first) | has::<NAME, _>(last))
 }
 
 /// The same for less than 16 bytes.
 #[inline(never)]
-fn is_short_plain(bytes: &[u8]) -> bool {
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        return !(suspicious(first) | suspicious(last));
+fn is_short_without<const NAME: bool>(text: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        return !(has::<NAME, _>(first) | has::<NAME, _>(last));
     }
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return !(suspicious(first) | suspicious(last));
+    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        return !(has::<NAME, _>(first) | has::<NAME, _>(last));
     }
-    !bytes.iter().any(|byte| is_suspicious(*byte))
-}
-
-#[inline]
-const fn is_suspicious(byte: u8) -> bool {
-    byte >= 0x80 || byte == 0 || is_wildcard(byte)
+    !text.iter().any(|byte| is_found::<NAME>(*byte))
 }
 
 /// Without an exit before the end, so that the compiler has one vector instruction look at all bytes.
 #[inline]
-fn suspicious<const N: usize>(bytes: &[u8; N]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | is_suspicious(*byte))
+fn has<const NAME: bool, const N: usize>(bytes: &[u8; N]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | is_found::<NAME>(*byte))
+}
+
+/// The high bit is asked for since one comparison finds it together with U+0000.
+#[inline]
+const fn is_found<const NAME: bool>(byte: u8) -> bool {
+    if NAME { byte >= 0x80 || byte == 0 || is_wildcard(byte) } else { byte == 0 }
 }
 
 /// Why bytes are no string of the standard, and at which byte.
@@ -194,7 +208,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, BadText> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadText, check, is_good_filter, is_plain, scan, wildcards};
+    use super::{BadText, check, is_good_filter, is_plain_name, is_string, scan, wildcards};
     use crate::topic::check_wildcards;
 
     /// The quick check says what the one that goes from wildcard to wildcard says.
@@ -232,8 +246,9 @@ mod tests {
                     bytes[at] = byte;
                     let marks = scan(&bytes[..len]);
                     assert_eq!(marks.nul(), byte == 0, "{byte:#x} at {at} of {len}");
+                    assert_eq!(is_string(&bytes[..len]), byte != 0, "{byte:#x} at {at} of {len}");
                     let plain = byte < 0x80 && !matches!(byte, 0 | b'+' | b'#');
-                    assert_eq!(is_plain(&bytes[..len]), plain, "{byte:#x} at {at} of {len}");
+                    assert_eq!(is_plain_name(&bytes[..len]), plain, "{byte:#x} at {at} of {len}");
                     assert_eq!(marks.wildcard(), byte == b'+' || byte == b'#', "{byte:#x} at {at} of {len}");
                 }
             }

@@ -136,10 +136,5 @@ pub(crate) const fn binary_len(bytes: &[u8]) -> Result<usize, EncodeError> {
 /// The same for a string, in which U+0000 is refused `[MQTT-1.5.3-2]`.
 #[inline]
 pub(crate) fn string_len(string: &str) -> Result<usize, EncodeError> {
-    if text::is_plain(string.as_bytes()) { binary_len(string.as_bytes()) } else { unusual_string_len(string) }
-}
-
-#[cold]
-fn unusual_string_len(string: &str) -> Result<usize, EncodeError> {
-    if string.as_bytes().contains(&0) { Err(EncodeError::NulCharacter) } else { binary_len(string.as_bytes()) }
+    if text::is_string(string.as_bytes()) { binary_len(string.as_bytes()) } else { Err(EncodeError::NulCharacter) }
 }

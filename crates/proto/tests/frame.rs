@@ -3,7 +3,9 @@
 mod common;
 
 use common::frame;
-use mqtt_device_proto::{Connect, DecodeErrorKind, Packet, PublishHead, QoS, Role, Status, Version, frame_len};
+use mqtt_device_proto::{
+    Connect, DecodeErrorKind, Frame, Packet, PacketType, PublishHead, QoS, Role, Status, Version, frame_len,
+};
 
 #[test]
 fn an_incomplete_packet_is_a_status() {
@@ -146,4 +148,48 @@ fn a_length_of_one_byte_too_many_is_not_a_longer_one() {
             assert_eq!(frame_len(&stream, u32::MAX), Ok(status), "{stream:02X?}");
         }
     }
+}
+
+#[test]
+fn a_frame_is_taken_and_decoded_as_its_bytes_are() {
+    // A usual header, one not in its shortest form, a DUP bit of MQTT 3.1, a type of MQTT 5, a wrong sender.
+    for bytes in [&[0xC0, 0][..], &[0xD0, 0x80, 0], &[0x6A, 2, 0, 1], &[0xF0, 0], &[0x20, 2, 0, 0], &[0x10, 0]] {
+        let mut stream = &[bytes, &[0x30]].concat()[..];
+        let Ok(Status::Complete(frame)) = Frame::take(&mut stream, 4) else {
+            assert!(frame_len(bytes, 4).is_err(), "{bytes:02x?}");
+            continue;
+        };
+        assert_eq!((frame.bytes(), stream), (bytes, &[0x30][..]));
+        assert_eq!(Some(frame.packet_type()), PacketType::from_first_byte(bytes[0]));
+        for version in [
+            Version::V31,
+            Version::V311,
+            #[cfg(feature = "v5")]
+            Version::V5,
+        ] {
+            for role in [Role::Client, Role::Server] {
+                assert_eq!(frame.decode(version, role), Packet::decode(bytes, version, role), "{frame:?} {version}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_is_not_there_leaves_the_stream_alone() {
+    let bytes = [0x30, 0x05, 0, 1];
+    for (limit, expected) in [(7, Status::Partial { need: 7 }), (6, Status::Oversize { total: 7 })] {
+        let mut stream = &bytes[..];
+        assert_eq!(Frame::take(&mut stream, limit), Ok(expected));
+        assert_eq!(stream, bytes);
+    }
+    let mut stream = &[0x36, 0][..];
+    assert_eq!(Frame::take(&mut stream, 9).unwrap_err().kind, DecodeErrorKind::BadQoS);
+    assert_eq!(stream, [0x36, 0]);
+}
+
+#[test]
+fn the_bytes_of_a_frame_are_not_shown() {
+    let mut stream = &[0xD0, 0][..];
+    let Ok(Status::Complete(frame)) = Frame::take(&mut stream, 9) else { panic!() };
+    assert_eq!(format!("{frame:?}"), "Frame(PINGRESP, 2 bytes)");
 }

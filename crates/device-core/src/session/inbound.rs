@@ -10,8 +10,8 @@ use crate::event::{AckToken, Blocked, DisconnectReason, Event, Message, Notice, 
 use crate::storage::Parts;
 use crate::time::Instant;
 use mqtt_device_proto::{
-    ConnAck, DecodeError, DecodeErrorKind, Packet, PacketId, PacketType, Publish, QoS, ReasonCode, ReasonCodes, Role,
-    Status, TopicName, frame_len,
+    ConnAck, DecodeError, DecodeErrorKind, Frame, Packet, PacketId, PacketType, Publish, QoS, ReasonCode, ReasonCodes,
+    Role, Status, TopicName,
 };
 
 impl Core {
@@ -73,13 +73,13 @@ impl Core {
         rx: &'b [u8],
     ) -> Result<Progress<Event<'b>>, ProtocolError> {
         let version = self.config.version;
-        let len = match frame_len(rx, self.config.maximum_packet_size).map_err(ProtocolError::Malformed)? {
-            Status::Complete(len) => len,
+        let mut rest = rx;
+        let frame = match Frame::take(&mut rest, self.config.maximum_packet_size).map_err(ProtocolError::Malformed)? {
+            Status::Complete(frame) => frame,
             Status::Partial { .. } => return Ok(Progress::NOTHING),
             Status::Oversize { total } => return self.skip_packet(rx, total),
         };
-        let frame = rx.get(..len).ok_or(ProtocolError::Internal)?;
-        let packet = Packet::decode(frame, version, Role::Server).map_err(ProtocolError::Malformed)?;
+        let packet = frame.decode(version, Role::Server).map_err(ProtocolError::Malformed)?;
         let phase = self.connection.as_ref().map_or(Phase::ConnectDue, |c| c.phase);
         let event = match packet {
             Packet::ConnAck(ack) if phase == Phase::AwaitConnAck => self.connack(p, ack)?,
@@ -119,7 +119,7 @@ impl Core {
             }
             other => return Err(ProtocolError::Unexpected(other.packet_type())),
         };
-        Ok(Progress { consumed: len, event, blocked: None })
+        Ok(Progress { consumed: frame.bytes().len(), event, blocked: None })
     }
 
     fn connack<'b, P>(&mut self, p: &mut Parts<'_, P>, ack: ConnAck<'b>) -> Result<Option<Event<'b>>, ProtocolError> {
