@@ -1,6 +1,6 @@
 //! A sans-IO codec for MQTT 3.1, 3.1.1 and 5: bytes in, borrowed packets out, and back.
 //!
-//! No allocation, no `std`, no dependencies, no unsafe code, and no way to panic. Both directions are there, so that
+//! No allocation, no `std`, no dependencies (unless a feature asks for them), no unsafe code, and no way to panic. Both directions are there, so that
 //! clients, servers and proxies can be built on it: what a packet may be depends on its [`Version`] and on the [`Role`] of
 //! its sender, which are arguments.
 //!
@@ -32,7 +32,11 @@
 //! ```
 //!
 //! # Features
-//! `v5` adds MQTT 5: `Version::V5`, and properties that are not empty. Nothing else changes.
+//! Each adds, none changes what is there without it.
+//!
+//! - `v5`: MQTT 5, that is `Version::V5`, and properties that are not empty.
+//! - `bytes`: the module `owned`, packets that own their data and share the buffer they were received in. It needs an
+//!   allocator and atomics, the latter unless the crate `bytes` is given its feature `extra-platforms`.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -52,6 +56,8 @@
     )
 )]
 
+#[cfg(feature = "bytes")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
@@ -62,6 +68,8 @@ mod disconnect;
 mod error;
 mod frame;
 mod framer;
+#[cfg(feature = "bytes")]
+pub mod owned;
 mod packet;
 mod properties;
 mod property;

@@ -12,6 +12,9 @@ use crate::types::{PacketType, QoS};
 pub(crate) struct Places(u16);
 
 impl Places {
+    /// No place in particular: every property may stand there.
+    #[cfg(all(feature = "bytes", feature = "v5"))]
+    pub(crate) const NONE: Self = Self(0);
     pub(crate) const WILL: Self = Self(1);
     pub(crate) const CONNECT: Self = Self(1 << 1);
     pub(crate) const CONNACK: Self = Self(1 << 2);

@@ -169,6 +169,21 @@ impl<'b> ReasonCodes<'b> {
     }
 }
 
+/// For owned codes, which are kept in the wire's form.
+#[cfg(feature = "bytes")]
+impl<'b> ReasonCodes<'b> {
+    pub(crate) const fn wire(&self) -> Option<&'b [u8]> {
+        match self.0 {
+            Repr::Wire(bytes) => Some(bytes),
+            Repr::Slice(_) => None,
+        }
+    }
+
+    pub(crate) const fn from_wire(bytes: &'b [u8]) -> Self {
+        Self(Repr::Wire(bytes))
+    }
+}
+
 impl PartialEq for ReasonCodes<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())

@@ -372,6 +372,22 @@ macro_rules! lists {
             }
         }
 
+        /// For owned lists, which are kept in the wire's form.
+        #[cfg(feature = "bytes")]
+        impl<'b> $list<'b> {
+            /// The wire's form, and the same as a text, or an empty one if it is none.
+            pub(crate) const fn wire(&self) -> Option<(&'b [u8], &'b str)> {
+                match self.0 {
+                    Repr::Wire { rest, text } => Some((rest, text)),
+                    Repr::Slice(_) => None,
+                }
+            }
+
+            pub(crate) const fn from_wire((rest, text): (&'b [u8], &'b str)) -> Self {
+                Self(Repr::Wire { rest, text })
+            }
+        }
+
         impl PartialEq for $list<'_> {
             fn eq(&self, other: &Self) -> bool {
                 self.iter().eq(other.iter())
