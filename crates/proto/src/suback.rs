@@ -13,6 +13,7 @@ use crate::writer::Writer;
 
 /// Answers SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SubAck<'b> {
     /// The identifier of the SUBSCRIBE.
     pub packet_id: PacketId,
@@ -24,6 +25,7 @@ pub struct SubAck<'b> {
 
 /// Answers UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UnsubAck<'b> {
     /// The identifier of the UNSUBSCRIBE.
     pub packet_id: PacketId,

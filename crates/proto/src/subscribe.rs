@@ -13,6 +13,7 @@ use crate::writer::{Writer, binary_len};
 
 /// Asks for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Subscribe<'b> {
     /// What the SUBACK repeats.
     pub packet_id: PacketId,
@@ -24,6 +25,7 @@ pub struct Subscribe<'b> {
 
 /// Asks for no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Unsubscribe<'b> {
     /// What the UNSUBACK repeats.
     pub packet_id: PacketId,
@@ -35,6 +37,7 @@ pub struct Unsubscribe<'b> {
 
 /// A filter with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Subscription<'b> {
     /// What is asked for.
     pub filter: TopicFilter<'b>,
@@ -85,6 +88,7 @@ pub struct SubscribeOptions(u8);
 
 /// When a subscription brings the retained messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[repr(u8)]
 pub enum RetainHandling {
     /// With every SUBSCRIBE.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::share::{self, Owned, Wire};
+use super::share::{self, Owned, Wire, deserialize};
 use super::topic::TopicFilter;
 use crate::error::EncodeError;
 use crate::reason::ReasonCode;
@@ -16,10 +16,12 @@ use crate::types::QoS;
 
 /// A filter with its options.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Subscription {
     /// What is asked for.
     pub filter: TopicFilter,
     /// And how.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub options: SubscribeOptions,
 }
 
@@ -47,6 +49,8 @@ impl Owned for Subscription {
     fn share_from(borrowed: crate::Subscription<'_>, buffer: &Bytes) -> Result<Self, EncodeError> {
         Ok(Self { filter: Owned::share_from(borrowed.filter, buffer)?, options: borrowed.options })
     }
+
+    deserialize!();
 }
 
 /// What `as_borrowed`, `iter` and the like are made of.
@@ -73,6 +77,8 @@ macro_rules! list {
                     None => borrowed.iter().collect(),
                 })
             }
+
+            deserialize!();
         }
 
         /// A copy.

@@ -33,6 +33,8 @@
 mod lists;
 mod packets;
 mod properties;
+#[cfg(feature = "serde")]
+mod serial;
 mod share;
 mod topic;
 

@@ -7,19 +7,27 @@ use bytestring::ByteString;
 
 use super::lists::{Filters, ReasonCodes, TopicFilters};
 use super::properties::Properties;
-use super::share::Owned;
+use super::share::{Owned, deserialize};
 use super::topic::TopicName;
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::reason::ReasonCode;
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 
-/// Structs with the fields of borrowed ones.
+/// Structs with the fields of borrowed ones. Behind the type stands what a field is that is left out when it is
+/// deserialised.
 macro_rules! owned {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident {
+        $($(#[$of_field:meta])* $field:ident: $type:ty $([$($default:tt)+])?,)*
+    })*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(deny_unknown_fields))]
         pub struct $name {
-            $($(#[$of_field])* pub $field: $type,)*
+            $(
+                $(#[$of_field])*
+                #[cfg_attr(feature = "serde", serde(deserialize_with = "Owned::deserialize" $(, $($default)+)?))]
+                pub $field: $type,
+            )*
         }
 
         impl Owned for $name {
@@ -32,6 +40,8 @@ macro_rules! owned {
             fn share_from(borrowed: crate::$name<'_>, buffer: &Bytes) -> Result<Self, EncodeError> {
                 Ok(Self { $($field: Owned::share_from(borrowed.$field, buffer)?,)* })
             }
+
+            deserialize!();
         }
 
         borrowed!($name);
@@ -90,64 +100,64 @@ macro_rules! borrowed {
 }
 
 owned! {
-    /// The first packet of a client. Its `Debug` shows of the password nothing but the length.
+    /// The first packet of a client. Its `Debug` shows of the password nothing but the length; serde writes all of it.
     Connect {
         /// Begin a new session; `false` goes on with the kept one. Called Clean Session before MQTT 5.
-        clean_start: bool,
+        clean_start: bool [default = "super::serial::yes"],
         /// The longest silence of the client, in seconds; 0 is without limit.
-        keep_alive: u16,
+        keep_alive: u16 [default],
         /// The Client Identifier. Empty asks the server for one, before MQTT 5 only with `clean_start` `[MQTT-3.1.3-7]`.
         client_id: ByteString,
         /// What the server is to publish when the connection ends without a DISCONNECT.
-        will: Option<Will>,
+        will: Option<Will> [default],
         /// The user name.
-        username: Option<ByteString>,
+        username: Option<ByteString> [default],
         /// The password, before MQTT 5 only with a user name `[MQTT-3.1.2-22]`.
-        password: Option<Bytes>,
+        password: Option<Bytes> [default],
         /// Properties of the connection, not of the will.
-        properties: Properties,
+        properties: Properties [default],
     }
 
     /// A message to be published by the server when the client is gone.
     Will {
         /// The QoS it is published with.
-        qos: QoS,
+        qos: QoS [default],
         /// Whether it is published as a retained message.
-        retain: bool,
+        retain: bool [default],
         /// The topic.
         topic: TopicName,
         /// The payload.
-        payload: Bytes,
+        payload: Bytes [default],
         /// Properties of the will.
-        properties: Properties,
+        properties: Properties [default],
     }
 
     /// The server accepts or refuses the connection.
     ConnAck {
         /// The server goes on with a session that it has kept; never with a refusal `[MQTT-3.2.2-4]`.
-        session_present: bool,
+        session_present: bool [default],
         /// Success or the reason of the refusal.
-        reason: ReasonCode,
+        reason: ReasonCode [default],
         /// What the server can do and what it demands.
-        properties: Properties,
+        properties: Properties [default],
     }
 
     /// A message on a topic.
     Publish {
         /// Sent before; never with QoS 0 `[MQTT-3.3.1-2]`.
-        dup: bool,
+        dup: bool [default],
         /// The delivery guarantee.
-        qos: QoS,
+        qos: QoS [default],
         /// To be kept by the server, or kept by it until now.
-        retain: bool,
+        retain: bool [default],
         /// The topic. [`TopicName::EMPTY`] where the property Topic Alias says it (MQTT 5).
         topic: TopicName,
         /// With QoS 1 and 2, and only then `[MQTT-2.3.1-1]` `[MQTT-2.3.1-5]`.
-        packet_id: Option<PacketId>,
+        packet_id: Option<PacketId> [default],
         /// Properties of the message.
-        properties: Properties,
+        properties: Properties [default],
         /// The message itself.
-        payload: Bytes,
+        payload: Bytes [default],
     }
 
     /// Asks for messages.
@@ -155,7 +165,7 @@ owned! {
         /// What the SUBACK repeats.
         packet_id: PacketId,
         /// Subscription Identifier and User Properties.
-        properties: Properties,
+        properties: Properties [default],
         /// At least one `[MQTT-3.8.3-3]`.
         filters: Filters,
     }
@@ -165,7 +175,7 @@ owned! {
         /// The identifier of the SUBSCRIBE.
         packet_id: PacketId,
         /// Reason String and User Properties.
-        properties: Properties,
+        properties: Properties [default],
         /// The granted QoS or the failure for each filter, in the order of the SUBSCRIBE `[MQTT-3.8.4-5]`.
         codes: ReasonCodes,
     }
@@ -175,7 +185,7 @@ owned! {
         /// What the UNSUBACK repeats.
         packet_id: PacketId,
         /// User Properties.
-        properties: Properties,
+        properties: Properties [default],
         /// At least one `[MQTT-3.10.3-2]`.
         filters: TopicFilters,
     }
@@ -185,39 +195,39 @@ owned! {
         /// The identifier of the UNSUBSCRIBE.
         packet_id: PacketId,
         /// Reason String and User Properties.
-        properties: Properties,
+        properties: Properties [default],
         /// Success or failure for each filter; none before MQTT 5.
-        codes: ReasonCodes,
+        codes: ReasonCodes [default],
     }
 
     /// The last packet on a connection: from the client, in MQTT 5 from the server too.
     Disconnect {
         /// Why; before MQTT 5 always [`ReasonCode::NORMAL_DISCONNECTION`].
-        reason: ReasonCode,
+        reason: ReasonCode [default],
         /// Session Expiry Interval (from the client), Reason String, Server Reference, User Properties.
-        properties: Properties,
+        properties: Properties [default],
     }
 
     /// One step of an extended authentication. MQTT 5 alone.
     Auth {
         /// Success (from the server), continue, or re-authenticate (from the client).
-        reason: ReasonCode,
+        reason: ReasonCode [default],
         /// Authentication Method and Data, Reason String, User Properties.
-        properties: Properties,
+        properties: Properties [default],
     }
 
     /// The front of a PUBLISH whose rest is not there.
     PublishHead {
         /// Sent before.
-        dup: bool,
+        dup: bool [default],
         /// The delivery guarantee.
-        qos: QoS,
+        qos: QoS [default],
         /// A retained message.
-        retain: bool,
+        retain: bool [default],
         /// The topic; [`TopicName::EMPTY`] in MQTT 5 where a topic alias, which is not read here, says it.
         topic: TopicName,
         /// With QoS 1 and 2.
-        packet_id: Option<PacketId>,
+        packet_id: Option<PacketId> [default],
         /// Bytes of the whole packet.
         total: u32,
         /// Bytes up to the payload, in MQTT 5 up to the properties in front of it.
@@ -231,7 +241,7 @@ owned! {
         /// Bytes of the whole packet.
         total: u32,
         /// What a PUBLISH is about. `None` for other packets, and for a topic that alone is longer than the limit.
-        head: Option<PublishHead>,
+        head: Option<PublishHead> [default],
     }
 }
 
@@ -243,9 +253,9 @@ macro_rules! acks {
                 /// The identifier of the PUBLISH.
                 packet_id: PacketId,
                 /// Success, or why not; before MQTT 5 always [`ReasonCode::SUCCESS`].
-                reason: ReasonCode,
+                reason: ReasonCode [default],
                 /// Reason String and User Properties.
-                properties: Properties,
+                properties: Properties [default],
             }
         )*}
 
@@ -315,13 +325,15 @@ impl Disconnect {
 
 /// The enum of all packets.
 macro_rules! packets {
-    ($($name:ident)* / $($bodiless:ident)*) => {
+    ($($name:ident)* / $($bodiless:ident)* / $($last:ident)*) => {
         /// One control packet that owns its data. A clone shares it.
         #[derive(Clone, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "UPPERCASE"))]
         #[expect(missing_docs, reason = "each variant's struct says what it is")]
         pub enum Packet {
             $($name($name),)*
             $($bodiless,)*
+            $($last($last),)*
         }
 
         impl Owned for Packet {
@@ -331,6 +343,7 @@ macro_rules! packets {
                 match self {
                     $(Self::$name(packet) => crate::Packet::$name(packet.as_borrowed()),)*
                     $(Self::$bodiless => crate::Packet::$bodiless,)*
+                    $(Self::$last(packet) => crate::Packet::$last(packet.as_borrowed()),)*
                 }
             }
 
@@ -338,18 +351,16 @@ macro_rules! packets {
                 Ok(match borrowed {
                     $(crate::Packet::$name(packet) => Self::$name(Owned::share_from(packet, buffer)?),)*
                     $(crate::Packet::$bodiless => Self::$bodiless,)*
+                    $(crate::Packet::$last(packet) => Self::$last(Owned::share_from(packet, buffer)?),)*
                 })
             }
+
+            deserialize!();
         }
 
-        $(impl From<$name> for Packet {
-            fn from(packet: $name) -> Self {
-                Self::$name(packet)
-            }
-        })*
-
         borrowed!(Packet);
-        encoding!($($name)* Packet);
+        encoding!($($name)* $($last)* Packet);
+        variants!($($name)* $($last)*);
     };
 }
 
@@ -376,9 +387,21 @@ macro_rules! encoding {
     )*};
 }
 
+macro_rules! variants {
+    ($($name:ident)*) => {$(
+        impl From<$name> for Packet {
+            fn from(packet: $name) -> Self {
+                Self::$name(packet)
+            }
+        }
+    )*};
+}
+
+// In the order of the types: binary formats of serde number them.
 packets! {
-    Connect ConnAck Publish PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth
+    Connect ConnAck Publish PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck
     / PingReq PingResp
+    / Disconnect Auth
 }
 
 impl Packet {

@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::share::Owned;
 #[cfg(feature = "v5")]
 use super::share::Wire;
+use super::share::{Owned, deserialize};
 use super::topic::TopicName;
 use crate::error::EncodeError;
 use crate::properties::PropertyIter;
@@ -21,17 +21,19 @@ use crate::property::PropertyId;
 use crate::types::QoS;
 
 macro_rules! properties {
-    ($($id:ident($($value:ident: $type:ty),+))*) => {
+    ($($(#[$meta:meta])* $id:ident($($value:ident: $type:ty),+))*) => {
         /// One property with its value. Each variant is the one of the same name of the borrowed
         /// [`Property`](crate::Property).
         ///
         /// `Debug` shows the length alone of authentication data.
         #[derive(Clone, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         pub enum Property {
             $(
                 #[doc = concat!("See [`", stringify!($id), "`](crate::Property::", stringify!($id), ").")]
-                $id($($type),+),
+                $(#[$meta])*
+                $id($(#[cfg_attr(feature = "serde", serde(deserialize_with = "Owned::deserialize"))] $type),+),
             )*
         }
 
@@ -47,6 +49,8 @@ macro_rules! properties {
                     $(crate::Property::$id($($value),+) => Self::$id($(Owned::share_from($value, buffer)?),+),)*
                 })
             }
+
+            deserialize!();
         }
     };
 }
@@ -72,6 +76,7 @@ properties! {
     ReceiveMaximum(value: NonZeroU16)
     TopicAliasMaximum(value: u16)
     TopicAlias(value: NonZeroU16)
+    #[cfg_attr(feature = "serde", serde(rename = "maximum_qos"))]
     MaximumQoS(value: QoS)
     RetainAvailable(value: bool)
     UserProperty(name: ByteString, value: ByteString)
@@ -202,6 +207,8 @@ impl Owned for Properties {
             Ok(Self::EMPTY)
         }
     }
+
+    deserialize!();
 }
 
 impl Default for Properties {

@@ -7,7 +7,11 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+#[cfg(feature = "serde")]
+use serde::Deserializer;
 
+#[cfg(feature = "serde")]
+use super::serial;
 use crate::error::EncodeError;
 use crate::reason::ReasonCode;
 use crate::subscribe::SubscribeOptions;
@@ -21,7 +25,21 @@ pub(crate) trait Owned: Sized + 'static {
 
     /// Shares what lies in `buffer` and copies what does not. Fails for properties that no packet may carry.
     fn share_from(borrowed: Self::Borrowed<'_>, buffer: &Bytes) -> Result<Self, EncodeError>;
+
+    #[cfg(feature = "serde")]
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
+
+/// For what implements `Deserialize` by itself.
+macro_rules! deserialize {
+    () => {
+        #[cfg(feature = "serde")]
+        fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            serde::Deserialize::deserialize(deserializer)
+        }
+    };
+}
+pub(super) use deserialize;
 
 macro_rules! plain {
     ($($type:ty)*) => {$(
@@ -35,6 +53,8 @@ macro_rules! plain {
             fn share_from(borrowed: Self, _buffer: &Bytes) -> Result<Self, EncodeError> {
                 Ok(borrowed)
             }
+
+            deserialize!();
         }
     )*};
 }
@@ -51,6 +71,11 @@ impl<T: Owned> Owned for Option<T> {
     fn share_from(borrowed: Self::Borrowed<'_>, buffer: &Bytes) -> Result<Self, EncodeError> {
         borrowed.map(|some| T::share_from(some, buffer)).transpose()
     }
+
+    #[cfg(feature = "serde")]
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::option(deserializer)
+    }
 }
 
 impl Owned for Bytes {
@@ -63,6 +88,11 @@ impl Owned for Bytes {
     fn share_from(borrowed: &[u8], buffer: &Bytes) -> Result<Self, EncodeError> {
         Ok(bytes(borrowed, buffer))
     }
+
+    #[cfg(feature = "serde")]
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::bytes(deserializer)
+    }
 }
 
 impl Owned for ByteString {
@@ -74,6 +104,11 @@ impl Owned for ByteString {
 
     fn share_from(borrowed: &str, buffer: &Bytes) -> Result<Self, EncodeError> {
         Ok(text(borrowed, buffer))
+    }
+
+    #[cfg(feature = "serde")]
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::text(deserializer)
     }
 }
 

@@ -9,7 +9,7 @@ use alloc::string::String;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::share::{self, Owned};
+use super::share::{self, Owned, deserialize};
 use crate::error::EncodeError;
 use crate::topic::TopicError;
 
@@ -77,6 +77,12 @@ macro_rules! topics {
                 Ok(Self(topic))
             }
 
+            /// Of a string that was checked.
+            #[cfg(feature = "serde")]
+            pub(super) const fn checked(topic: ByteString) -> Self {
+                Self(topic)
+            }
+
             /// As it was given.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -106,6 +112,8 @@ macro_rules! topics {
             fn share_from(borrowed: crate::$type<'_>, buffer: &Bytes) -> Result<Self, EncodeError> {
                 Ok(Self(share::text(borrowed.as_str(), buffer)))
             }
+
+            deserialize!();
         }
 
         /// A copy.
