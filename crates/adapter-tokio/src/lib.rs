@@ -7,6 +7,8 @@
 //! - [`Device`] is a device of the Lua protocol: it announces its commands, runs each once, answers it, fires triggers,
 //!   beats, and comes back after every cut.
 //! - [`Client`] is a plain MQTT client: publish, declared subscriptions, a bounded [`Messages`] stream.
+//! - `codec::Codec` (feature `codec`) is MQTT for `tokio_util`'s `Framed`, for servers, proxies and clients that do without
+//!   a session.
 //! - [`driver::Driver`] runs any [`Machine`](mqtt_device_core::Machine) over any transport, for uses of your own.
 //!
 //! The protocol itself lives in `mqtt-device-core`, which knows neither sockets nor clocks. This crate moves bytes,
@@ -32,6 +34,8 @@
 //! ```
 
 mod client;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod completions;
 mod device;
 pub mod driver;
@@ -57,4 +61,6 @@ pub use mqtt_device_core::{
     Config, DeviceConfig, DisconnectReason, DropReason, Failure, HeapLimits, MessageKey, Outcome, Publication,
     PublishError, Security, SubscribeError,
 };
+#[cfg(feature = "codec")]
+pub use mqtt_device_proto;
 pub use mqtt_device_proto::{QoS, ReasonCode};

@@ -13,6 +13,7 @@ macro_rules! acks {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
         pub struct $name<'b> {
             /// The identifier of the PUBLISH.
             pub packet_id: PacketId,

@@ -14,6 +14,7 @@ use crate::writer::{Writer, binary_len, string_len};
 
 /// The first packet of a client. Its `Debug` shows of the password nothing but the length.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Connect<'b> {
     /// Begin a new session; `false` goes on with the kept one. Called Clean Session before MQTT 5.
     pub clean_start: bool,
@@ -26,6 +27,7 @@ pub struct Connect<'b> {
     /// The user name.
     pub username: Option<&'b str>,
     /// The password, before MQTT 5 only with a user name `[MQTT-3.1.2-22]`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::option_of_bytes"))]
     pub password: Option<&'b [u8]>,
     /// Properties of the connection, not of the will.
     pub properties: Properties<'b>,
@@ -33,6 +35,7 @@ pub struct Connect<'b> {
 
 /// A message to be published by the server when the client is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Will<'b> {
     /// The QoS it is published with.
     pub qos: QoS,
@@ -41,6 +44,7 @@ pub struct Will<'b> {
     /// The topic.
     pub topic: TopicName<'b>,
     /// The payload.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::bytes"))]
     pub payload: &'b [u8],
     /// Properties of the will.
     pub properties: Properties<'b>,

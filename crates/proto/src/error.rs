@@ -10,6 +10,7 @@ use crate::types::PacketType;
 /// The bytes are not a packet that the standard allows: close the connection, in MQTT 5 after a DISCONNECT (or CONNACK)
 /// with [`reason_code`](Self::reason_code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecodeError {
     /// The type in the first byte, where that is one.
     pub packet: Option<PacketType>,
@@ -41,6 +42,7 @@ impl core::error::Error for DecodeError {}
 /// A defect in a packet. "Protocol error" below means that the bytes can be read, yet are forbidden; all other kinds are
 /// malformed packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
     /// The slice ends before the packet does. Only from decoding an incomplete frame; see [`frame_len`](crate::frame_len).
@@ -50,6 +52,7 @@ pub enum DecodeErrorKind {
     /// The lower half of the first byte is not what the type demands `[MQTT-2.2.2-1]` `[MQTT-2.2.2-2]`.
     ReservedFlags,
     /// QoS 3 in a PUBLISH `[MQTT-3.3.1-4]`.
+    #[cfg_attr(feature = "serde", serde(rename = "bad_qos"))]
     BadQoS,
     /// A Variable Byte Integer of more than four bytes.
     VarintTooLong,
@@ -76,6 +79,7 @@ pub enum DecodeErrorKind {
     /// Will QoS or Will Retain without the Will Flag `[MQTT-3.1.2-11]` `[MQTT-3.1.2-13]` `[MQTT-3.1.2-15]`.
     WillFlagsWithoutWill,
     /// Will QoS 3 `[MQTT-3.1.2-14]`.
+    #[cfg_attr(feature = "serde", serde(rename = "bad_will_qos"))]
     BadWillQoS,
     /// A password without a user name, before MQTT 5 `[MQTT-3.1.2-22]`.
     PasswordWithoutUserName,
@@ -88,6 +92,7 @@ pub enum DecodeErrorKind {
     /// A code that this packet may not carry from this side (protocol error) `[MQTT-3.9.3-2]`.
     BadReasonCode(u8),
     /// DUP on a QoS 0 message `[MQTT-3.3.1-2]`.
+    #[cfg_attr(feature = "serde", serde(rename = "dup_with_qos0"))]
     DupWithQoS0,
     /// An empty topic name, in MQTT 5 without a topic alias (protocol error) `[MQTT-4.7.3-1]`.
     EmptyTopicName,
@@ -250,6 +255,7 @@ impl From<TopicError> for DecodeErrorKind {
 
 /// The caller's packet cannot be sent as it is. Nothing useful is in the buffer then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The buffer is too small; the packet, or its head, is `needed` bytes long.
@@ -268,8 +274,10 @@ pub enum EncodeError {
     /// QoS 1 or 2 without a packet identifier `[MQTT-2.3.1-1]`.
     NoPacketId,
     /// QoS 0 with a packet identifier `[MQTT-2.3.1-5]`.
+    #[cfg_attr(feature = "serde", serde(rename = "packet_id_with_qos0"))]
     PacketIdWithQoS0,
     /// DUP with QoS 0 `[MQTT-3.3.1-2]`.
+    #[cfg_attr(feature = "serde", serde(rename = "dup_with_qos0"))]
     DupWithQoS0,
     /// A password without a user name, before MQTT 5 `[MQTT-3.1.2-22]`.
     PasswordWithoutUserName,

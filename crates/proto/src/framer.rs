@@ -51,6 +51,7 @@ pub enum Framed<'b> {
 
 /// A packet that was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Skipped<'b> {
     /// Its type.
     pub packet: PacketType,

@@ -1,8 +1,8 @@
 //! A sans-IO codec for MQTT 3.1, 3.1.1 and 5: bytes in, borrowed packets out, and back.
 //!
-//! No allocation, no `std`, no dependencies, no unsafe code, and no way to panic. Both directions are there, so that
-//! clients, servers and proxies can be built on it: what a packet may be depends on its [`Version`] and on the [`Role`] of
-//! its sender, which are arguments.
+//! No allocation, no `std`, no dependencies (unless a feature asks for them), no unsafe code, and no way to panic. Both
+//! directions are there, so that clients, servers and proxies can be built on it: what a packet may be depends on its
+//! [`Version`] and on the [`Role`] of its sender, which are arguments.
 //!
 //! 1. [`Frame::take`] finds the first packet of a stream; an incomplete one is a [`Status`], not an error. [`frame_len`]
 //!    only says where it ends, and [`Framer`] does it in your buffer and skips what is too long.
@@ -29,7 +29,15 @@
 //! ```
 //!
 //! # Features
-//! `v5` adds MQTT 5: `Version::V5`, and properties that are not empty. Nothing else changes.
+//! Each adds, none changes what is there without it.
+//!
+//! - `v5`: MQTT 5, that is `Version::V5`, and properties that are not empty.
+//! - `bytes`: the module `owned`, packets that own their data and share the buffer they were received in. It needs an
+//!   allocator and atomics, the latter unless the crate `bytes` is given its feature `extra-platforms`.
+//! - `serde`: `Serialize` and `Deserialize` for all types that own their data, so with `bytes` for all packets; `Serialize`
+//!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
+//!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
+//!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -49,6 +57,8 @@
     )
 )]
 
+#[cfg(feature = "bytes")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
@@ -59,12 +69,16 @@ mod disconnect;
 mod error;
 mod frame;
 mod framer;
+#[cfg(feature = "bytes")]
+pub mod owned;
 mod packet;
 mod properties;
 mod property;
 mod publish;
 mod reader;
 mod reason;
+#[cfg(feature = "serde")]
+mod serial;
 mod suback;
 mod subscribe;
 mod text;

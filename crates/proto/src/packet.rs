@@ -27,6 +27,7 @@ use crate::writer::{VARINT_MAX, Writer, varint_len};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "UPPERCASE"))]
 #[expect(missing_docs, reason = "each variant's struct says what it is")]
 pub enum Packet<'b> {
     Connect(Connect<'b>),

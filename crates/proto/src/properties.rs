@@ -323,6 +323,38 @@ impl<'b> Properties<'b> {
     }
 }
 
+/// For owned properties, which are kept in the wire's form.
+#[cfg(all(feature = "bytes", feature = "v5"))]
+impl<'b> Properties<'b> {
+    /// The wire's form, as a text too if it is one, and where it may stand.
+    pub(crate) const fn wire(&self) -> Option<(&'b [u8], Option<&'b str>, Places)> {
+        match self.0 {
+            Repr::Wire(bytes, place) => Some((bytes, None, place)),
+            Repr::Text(text, place) => Some((text.as_bytes(), Some(text), place)),
+            Repr::Slice(_) => None,
+        }
+    }
+
+    /// From what `wire` or `written` gave.
+    pub(crate) const fn from_wire(bytes: &'b [u8], text: Option<&'b str>, place: Places) -> Self {
+        match text {
+            _ if bytes.is_empty() => Self::EMPTY,
+            Some(text) => Self(Repr::Text(text, place)),
+            None => Self(Repr::Wire(bytes, place)),
+        }
+    }
+
+    /// Properties in the wire's form, for no packet in particular: checked for what none may carry.
+    pub(crate) fn written(properties: &[Property<'_>]) -> Result<alloc::vec::Vec<u8>, EncodeError> {
+        let counted = wire::len_of_slice(properties, Places::NONE)?;
+        let len = Self::with_length(counted, Version::V5);
+        let mut out = alloc::vec![0; len];
+        wire::write(properties, counted, &mut Writer::new(&mut out)).ok_or(EncodeError::PacketTooLarge)?;
+        out.drain(..len.saturating_sub(counted));
+        Ok(out)
+    }
+}
+
 #[cfg(feature = "v5")]
 #[path = "properties_wire.rs"]
 mod wire;

@@ -12,6 +12,7 @@ use crate::types::{PacketType, QoS};
 pub(crate) struct Places(u16);
 
 impl Places {
+    /// No place in particular: every property may stand there.
     #[cfg(feature = "v5")]
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const WILL: Self = Self(1);
@@ -76,13 +77,14 @@ macro_rules! shown {
 }
 
 macro_rules! properties {
-    ($($code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
+    ($($(#[$meta:meta])* $code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
         /// The identifier of a property.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         #[repr(u8)]
         pub enum PropertyId {
-            $(#[doc = $name] $id = $code,)*
+            $(#[doc = $name] $(#[$meta])* $id = $code,)*
         }
 
         impl PropertyId {
@@ -166,6 +168,7 @@ properties! {
     0x21 ReceiveMaximum "Receive Maximum" NonZeroU16 Places::CONNECT.or(Places::CONNACK);
     0x22 TopicAliasMaximum "Topic Alias Maximum" U16 Places::CONNECT.or(Places::CONNACK);
     0x23 TopicAlias "Topic Alias" NonZeroU16 Places::PUBLISH;
+    #[cfg_attr(feature = "serde", serde(rename = "maximum_qos"))]
     0x24 MaximumQoS "Maximum QoS" Flag Places::CONNACK;
     0x25 RetainAvailable "Retain Available" Flag Places::CONNACK;
     0x26 UserProperty "User Property" Pair Places::ALL;
@@ -185,6 +188,7 @@ impl fmt::Display for PropertyId {
 ///
 /// `Debug` shows the length alone of authentication data.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Property<'b> {
     /// Whether the payload is said to be UTF-8.
@@ -196,6 +200,7 @@ pub enum Property<'b> {
     /// Where the response is to go.
     ResponseTopic(TopicName<'b>),
     /// What the response is to repeat.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::bytes"))]
     CorrelationData(&'b [u8]),
     /// The number the client gave the subscription, 1 to 268,435,455.
     SubscriptionIdentifier(NonZeroU32),
@@ -208,6 +213,7 @@ pub enum Property<'b> {
     /// The name of the authentication method.
     AuthenticationMethod(&'b str),
     /// What the authentication method exchanges.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::bytes"))]
     AuthenticationData(&'b [u8]),
     /// Whether the server may send reason strings and user properties with failures.
     RequestProblemInformation(bool),
@@ -228,6 +234,7 @@ pub enum Property<'b> {
     /// A number in place of the topic name `[MQTT-3.3.2-8 v5]`.
     TopicAlias(NonZeroU16),
     /// The greatest QoS that the server takes: 0 or 1.
+    #[cfg_attr(feature = "serde", serde(rename = "maximum_qos"))]
     MaximumQoS(QoS),
     /// Whether the server keeps retained messages.
     RetainAvailable(bool),

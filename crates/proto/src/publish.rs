@@ -12,6 +12,7 @@ use crate::writer::Writer;
 
 /// A message on a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Publish<'b> {
     /// Sent before; never with QoS 0 `[MQTT-3.3.1-2]`.
     pub dup: bool,
@@ -26,6 +27,7 @@ pub struct Publish<'b> {
     /// Properties of the message.
     pub properties: Properties<'b>,
     /// The message itself.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serial::bytes"))]
     pub payload: &'b [u8],
 }
 
@@ -238,6 +240,7 @@ fn qos(first: u8) -> QoS {
 /// The front of a PUBLISH whose rest is not there, such as one that is too long to be received: enough to acknowledge it
 /// and to tell the application what was missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct PublishHead<'b> {
     /// Sent before.
     pub dup: bool,

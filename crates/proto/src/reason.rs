@@ -9,6 +9,7 @@ use crate::types::{PacketType, Role, Version};
 /// The codec translates the return codes of an older CONNACK at the boundary (1 → 0x84, 2 → 0x85, 3 → 0x88, 4 → 0x86,
 /// 5 → 0x87), so a code has one meaning for all versions.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct ReasonCode(u8);
 
 /// Where a code may stand: bit `n` is packet type `n`; bits 14 and 0 part DISCONNECT by its sender (client, server),

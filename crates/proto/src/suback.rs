@@ -13,6 +13,7 @@ use crate::writer::Writer;
 
 /// Answers SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SubAck<'b> {
     /// The identifier of the SUBSCRIBE.
     pub packet_id: PacketId,
@@ -24,6 +25,7 @@ pub struct SubAck<'b> {
 
 /// Answers UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct UnsubAck<'b> {
     /// The identifier of the UNSUBSCRIBE.
     pub packet_id: PacketId,
@@ -166,6 +168,21 @@ impl<'b> ReasonCodes<'b> {
             Repr::Wire(bytes) => writer.bytes(bytes),
             Repr::Slice(codes) => codes.iter().try_for_each(|code| writer.u8(code.as_u8())),
         }
+    }
+}
+
+/// For owned codes, which are kept in the wire's form.
+#[cfg(feature = "bytes")]
+impl<'b> ReasonCodes<'b> {
+    pub(crate) const fn wire(&self) -> Option<&'b [u8]> {
+        match self.0 {
+            Repr::Wire(bytes) => Some(bytes),
+            Repr::Slice(_) => None,
+        }
+    }
+
+    pub(crate) const fn from_wire(bytes: &'b [u8]) -> Self {
+        Self(Repr::Wire(bytes))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::writer::{Writer, binary_len};
 
 /// Asks for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Subscribe<'b> {
     /// What the SUBACK repeats.
     pub packet_id: PacketId,
@@ -25,6 +26,7 @@ pub struct Subscribe<'b> {
 
 /// Asks for no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Unsubscribe<'b> {
     /// What the UNSUBACK repeats.
     pub packet_id: PacketId,
@@ -36,6 +38,7 @@ pub struct Unsubscribe<'b> {
 
 /// A filter with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Subscription<'b> {
     /// What is asked for.
     pub filter: TopicFilter<'b>,
@@ -86,6 +89,7 @@ pub struct SubscribeOptions(u8);
 
 /// When a subscription brings the retained messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[repr(u8)]
 pub enum RetainHandling {
     /// With every SUBSCRIBE.
@@ -368,6 +372,22 @@ macro_rules! lists {
             #[must_use]
             pub fn count(&self) -> usize {
                 self.iter().count()
+            }
+        }
+
+        /// For owned lists, which are kept in the wire's form.
+        #[cfg(feature = "bytes")]
+        impl<'b> $list<'b> {
+            /// The wire's form, and the same as a text, or an empty one if it is none.
+            pub(crate) const fn wire(&self) -> Option<(&'b [u8], &'b str)> {
+                match self.0 {
+                    Repr::Wire { rest, text } => Some((rest, text)),
+                    Repr::Slice(_) => None,
+                }
+            }
+
+            pub(crate) const fn from_wire((rest, text): (&'b [u8], &'b str)) -> Self {
+                Self(Repr::Wire { rest, text })
             }
         }
 

@@ -6,6 +6,7 @@ use crate::text;
 
 /// Why a string is no topic name or no topic filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TopicError {
     /// A topic name of no characters `[MQTT-4.7.3-1]`.
@@ -57,6 +58,7 @@ const MAX_LEN: usize = 0xFFFF;
 /// assert_eq!(TopicName::new("house/+"), Err(TopicError::WildcardInName));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TopicName<'b>(&'b str);
 
 impl<'b> TopicName<'b> {
@@ -120,6 +122,7 @@ impl fmt::Display for TopicName<'_> {
 /// [`matches`](Self::matches) take it apart. MQTT 3.1.1 has no shared subscriptions, so decoding that version does not
 /// demand the form of them; [`new`](Self::new) always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TopicFilter<'b>(&'b str);
 
 impl<'b> TopicFilter<'b> {

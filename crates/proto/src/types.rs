@@ -5,14 +5,18 @@ use core::num::NonZeroU16;
 
 /// A version of the protocol. It is an argument of every decode and encode, never part of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Version {
     /// MQTT 3.1: protocol name `MQIsdp`, level 3.
+    #[cfg_attr(feature = "serde", serde(rename = "3.1"))]
     V31,
     /// MQTT 3.1.1: protocol name `MQTT`, level 4.
+    #[cfg_attr(feature = "serde", serde(rename = "3.1.1"))]
     V311,
     /// MQTT 5: protocol name `MQTT`, level 5.
     #[cfg(feature = "v5")]
+    #[cfg_attr(feature = "serde", serde(rename = "5.0"))]
     V5,
 }
 
@@ -61,6 +65,7 @@ impl fmt::Display for Version {
 
 /// Who *sent* a packet. Some packets, properties and reason codes are legal in one direction only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
 pub enum Role {
     /// The packet travels from the client to the server.
     Client,
@@ -70,6 +75,7 @@ pub enum Role {
 
 /// The control packet type, the upper half of a packet's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "UPPERCASE"))]
 #[expect(missing_docs, reason = "the standard's own names")]
 #[repr(u8)]
 pub enum PacketType {

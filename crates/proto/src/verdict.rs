@@ -17,6 +17,7 @@ use crate::types::{PacketType, Version};
 /// assert_eq!(verdict(&[0xC0]).to_string(), "incomplete");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum Verdict {
     /// A packet.
     Valid,
