@@ -9,6 +9,7 @@
 //! 2. [`Packet::decode`] refuses all that the standard refuses, with the defect and its offset ([`DecodeError`]).
 //! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
 //!    payload to you.
+//! 4. [`Router`] finds which of many filters match a topic.
 //!
 //! ```
 //! use mqtt_device_proto::{Packet, Role, Status, Version, frame_len};
@@ -41,6 +42,7 @@
 //!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
 //!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
 //!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
+//! - `alloc`: a [`Router`] that grows.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -60,7 +62,7 @@
     )
 )]
 
-#[cfg(feature = "bytes")]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -82,6 +84,7 @@ mod reader;
 mod reason;
 #[cfg(feature = "serde")]
 mod serial;
+mod router;
 mod suback;
 mod subscribe;
 mod text;
@@ -102,6 +105,7 @@ pub use properties::{Properties, PropertyIter};
 pub use property::{Property, PropertyId};
 pub use publish::{Publish, PublishHead};
 pub use reason::ReasonCode;
+pub use router::{InsertError, Matches, Route, Router, Slot, Slots};
 pub use suback::{ReasonCodes, ReasonCodesIter, SubAck, UnsubAck};
 pub use subscribe::{
     Filters, FiltersIter, RetainHandling, Subscribe, SubscribeOptions, Subscription, TopicFilters, TopicFiltersIter,

@@ -110,6 +110,12 @@ impl<'b> TopicName<'b> {
     }
 }
 
+impl AsRef<str> for TopicName<'_> {
+    fn as_ref(&self) -> &str {
+        self.0
+    }
+}
+
 impl fmt::Display for TopicName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -205,6 +211,12 @@ impl<'b> TopicFilter<'b> {
     pub fn matches(&self, topic: &TopicName<'_>) -> bool {
         let filter = self.share().map_or(self.0, |(_, filter)| filter);
         matches(filter.as_bytes(), topic.0.as_bytes())
+    }
+}
+
+impl AsRef<str> for TopicFilter<'_> {
+    fn as_ref(&self) -> &str {
+        self.0
     }
 }
 
