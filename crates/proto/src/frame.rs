@@ -6,6 +6,7 @@ use crate::types::{PacketType, Version};
 /// What the beginning of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Status {
     /// One whole packet of that many bytes stands at the front.
     Complete(usize),

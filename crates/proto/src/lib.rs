@@ -43,6 +43,7 @@
 //!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
 //!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
 //! - `alloc`: a [`Router`] that grows.
+//! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -72,6 +73,8 @@ mod connack;
 mod connect;
 mod disconnect;
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 mod frame;
 mod framer;
 #[cfg(feature = "bytes")]
@@ -82,9 +85,9 @@ mod property;
 mod publish;
 mod reader;
 mod reason;
+mod router;
 #[cfg(feature = "serde")]
 mod serial;
-mod router;
 mod suback;
 mod subscribe;
 mod text;

@@ -11,6 +11,7 @@ use order::{Look, count_before, is_before, key, key_of, look};
 
 /// A filter and what it stands for: a handler, a client, an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Route<F, V> {
     /// The text of a topic filter.
     pub filter: F,
@@ -122,6 +123,7 @@ pub struct Router<S> {
 /// Why a route was not taken in. The router is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum InsertError {
     /// All slots are in use.
     Full,

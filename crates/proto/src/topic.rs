@@ -8,6 +8,7 @@ use crate::text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopicError {
     /// A topic name of no characters `[MQTT-4.7.3-1]`.
     EmptyName,
@@ -59,6 +60,7 @@ const MAX_LEN: usize = 0xFFFF;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicName<'b>(&'b str);
 
 impl<'b> TopicName<'b> {
@@ -129,6 +131,7 @@ impl fmt::Display for TopicName<'_> {
 /// demand the form of them; [`new`](Self::new) always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicFilter<'b>(&'b str);
 
 impl<'b> TopicFilter<'b> {
