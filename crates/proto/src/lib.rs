@@ -44,6 +44,7 @@
 //!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
 //! - `alloc`: a [`Router`] that grows.
 //! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
+//! - `proptest`: the module `strategy`, all packets of a side and malformed ones, for tests; with `bytes`, and with `std`.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -88,6 +89,8 @@ mod reason;
 mod router;
 #[cfg(feature = "serde")]
 mod serial;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 mod suback;
 mod subscribe;
 mod text;
