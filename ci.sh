@@ -145,6 +145,7 @@ part_nostd() {
     local crates=(mqtt-device-proto mqtt-device-core mqtt-device-embedded)
     rust_target "$triple"
     check "builds for $triple" cargo build -q --no-default-features --target "$triple" "${crates[@]/#/-p}"
+    check "builds for $triple with defmt" cargo build -q -p mqtt-device-proto --features defmt,v5 --target "$triple"
 
     step='dependencies of mqtt-device-core'
     local tree
@@ -182,7 +183,7 @@ part_nostd() {
 
 part_features() {
     need_python
-    local crate names set
+    local crate names set feature
     for crate in mqtt-device-proto mqtt-device-core; do
         mapfile -t names < <(axes "$crate")
         while read -r set; do
@@ -190,6 +191,13 @@ part_features() {
             check "$crate with ${set:-no feature}" cargo clippy -q -p "$crate" --lib --no-default-features --features "$set" -- -D warnings
             run cargo test -q -p "$crate" --no-default-features --features "$set" --lib --tests
         done < <(combinations "${names[@]}")
+        # What only adds to the types that are there: each alone, with and without MQTT 5.
+        for feature in $(features_of "$crate" | grep -xE 'bytes|serde|defmt|proptest' || true); do
+            for set in "$feature" "$feature,v5"; do
+                check "$crate with $set" cargo clippy -q -p "$crate" --all-targets --no-default-features --features "$set" -- -D warnings
+                run cargo test -q -p "$crate" --no-default-features --features "$set" --lib --tests
+            done
+        done
     done
 }
 
