@@ -149,6 +149,7 @@ part_nostd() {
     check "owned packets and serde build for $triple" env RUSTFLAGS='--cfg portable_atomic_unsafe_assume_single_core' \
         CARGO_TARGET_DIR="$target_dir/atomics" cargo build -q -p mqtt-device-proto --target "$triple" \
         --no-default-features --features v5,bytes,serde,bytes/extra-platforms
+    check "builds for $triple with defmt" cargo build -q -p mqtt-device-proto --features defmt,v5 --target "$triple"
 
     step='dependencies of mqtt-device-core'
     local tree
@@ -186,7 +187,7 @@ part_nostd() {
 
 part_features() {
     need_python
-    local crate names set
+    local crate names set feature
     for crate in mqtt-device-proto mqtt-device-core; do
         mapfile -t names < <(axes "$crate")
         while read -r set; do
@@ -195,14 +196,18 @@ part_features() {
             run cargo test -q -p "$crate" --no-default-features --features "$set" --lib --tests
         done < <(combinations "${names[@]}")
     done
-    # What these add does not touch each other: each alone, then together, with and without MQTT 5.
-    for set in bytes serde bytes,serde bytes,v5 serde,v5 bytes,serde,v5; do
-        check "mqtt-device-proto with $set" cargo clippy -q -p mqtt-device-proto --all-targets --no-default-features --features "$set" -- -D warnings
-        run cargo test -q -p mqtt-device-proto --no-default-features --features "$set" --lib --tests
+    # What only adds to the types that are there: each alone, with and without MQTT 5; then all of it, tested without
+    # MQTT 5, since `test` has it all with.
+    for feature in bytes serde defmt proptest; do
+        for set in "$feature" "$feature,v5"; do
+            check "mqtt-device-proto with $set" cargo clippy -q -p mqtt-device-proto --lib --no-default-features --features "$set" -- -D warnings
+        done
     done
+    set=bytes,serde,defmt,proptest
+    check "mqtt-device-proto with $set" cargo clippy -q -p mqtt-device-proto --all-targets --no-default-features --features "$set" -- -D warnings
+    run cargo test -q -p mqtt-device-proto --no-default-features --features "$set" --lib --tests
     for set in codec codec,v5; do
-        check "mqtt-device-tokio with $set" cargo clippy -q -p mqtt-device-tokio --all-targets --no-default-features --features "$set" -- -D warnings
-        run cargo test -q -p mqtt-device-tokio --no-default-features --features "$set" --test codec
+        check "mqtt-device-tokio with $set" cargo clippy -q -p mqtt-device-tokio --lib --no-default-features --features "$set" -- -D warnings
     done
 }
 

@@ -9,7 +9,7 @@ use core::hint::black_box;
 use mqtt_device_proto::Property;
 use mqtt_device_proto::{
     Connect, Filters, Frame, Framer, Packet, PacketId, PacketType, Properties, PubAck, Publish, PublishHead, QoS,
-    ReasonCode, ReasonCodes, Role, Status, SubAck, Subscribe, Subscription, TopicFilter, TopicFilters, TopicName,
+    ReasonCode, ReasonCodes, Role, Router, Slot, Status, SubAck, Subscribe, Subscription, TopicFilter, TopicFilters, TopicName,
     Unsubscribe, Verdict, Version, frame_len,
 };
 
@@ -155,6 +155,22 @@ fn topics(bytes: &[u8]) {
     if let (Ok(name), Ok(filter)) = (name, filter) {
         black_box(filter.matches(&name));
         let _ = black_box(Publish::new(name, bytes));
+        routes(name, filter);
         let _ = black_box((Filters::from_slice(&[]), TopicFilters::from_slice(black_box(&[filter]))));
     }
+}
+
+fn routes(name: TopicName<'_>, filter: TopicFilter<'_>) {
+    let mut fixed: Router<[Slot<TopicFilter<'_>, usize>; 4]> = Router::new();
+    let mut slots = [const { None }; 9];
+    let mut lent = Router::lent(black_box(&mut slots[..]));
+    for value in 0..black_box(20) {
+        let _ = black_box((fixed.insert(filter, value), lent.insert(black_box(filter), value)));
+    }
+    fixed.retain(|route| black_box(route.value) != 1);
+    black_box((fixed.remove(filter.as_str(), |value| black_box(*value) == 3), fixed.len(), fixed.is_empty()));
+    black_box((lent.remove(name.as_str(), |_| black_box(true)), lent.find_mut(name.as_str(), |_| black_box(true))));
+    fixed.matches(&name).chain(lent.matches(&name)).chain(lent.iter()).for_each(|route| {
+        black_box(route);
+    });
 }

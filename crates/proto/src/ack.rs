@@ -14,6 +14,7 @@ macro_rules! acks {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub struct $name<'b> {
             /// The identifier of the PUBLISH.
             pub packet_id: PacketId,

@@ -14,6 +14,7 @@ use crate::writer::Writer;
 /// The return codes of MQTT 3.1 and 3.1.1 are given as the [`ReasonCode`] with their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnAck<'b> {
     /// The server goes on with a session that it has kept; never with a refusal `[MQTT-3.2.2-4]`. MQTT 3.1 cannot say so.
     pub session_present: bool,

@@ -36,6 +36,7 @@ pub struct Connect<'b> {
 /// A message to be published by the server when the client is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Will<'b> {
     /// The QoS it is published with.
     pub qos: QoS,

@@ -12,6 +12,7 @@ use crate::writer::Writer;
 /// The last packet on a connection: from the client, in MQTT 5 from the server too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Disconnect<'b> {
     /// Why; before MQTT 5 always [`ReasonCode::NORMAL_DISCONNECTION`].
     pub reason: ReasonCode,
@@ -22,6 +23,7 @@ pub struct Disconnect<'b> {
 /// One step of an extended authentication. MQTT 5 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Auth<'b> {
     /// Success (from the server), continue, or re-authenticate (from the client).
     pub reason: ReasonCode,

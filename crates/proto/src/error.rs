@@ -11,6 +11,7 @@ use crate::types::PacketType;
 /// with [`reason_code`](Self::reason_code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct DecodeError {
     /// The type in the first byte, where that is one.
     pub packet: Option<PacketType>,
@@ -44,6 +45,7 @@ impl core::error::Error for DecodeError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DecodeErrorKind {
     /// The slice ends before the packet does. Only from decoding an incomplete frame; see [`frame_len`](crate::frame_len).
     Incomplete,
@@ -257,6 +259,7 @@ impl From<TopicError> for DecodeErrorKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum EncodeError {
     /// The buffer is too small; the packet, or its head, is `needed` bytes long.
     BufferTooSmall {

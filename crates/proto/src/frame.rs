@@ -8,6 +8,7 @@ use crate::types::{PacketType, Version};
 /// What the beginning of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Status<T = usize> {
     /// One whole packet stands at the front: it is that many bytes long, or that [`Frame`].
     Complete(T),

@@ -42,6 +42,7 @@ pub struct Framer<'m> {
 
 /// What stands at the front of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Framed<'b> {
     /// One whole packet for [`Packet::decode`](crate::Packet::decode).
     Frame(&'b [u8]),
@@ -52,6 +53,7 @@ pub enum Framed<'b> {
 /// A packet that was not received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Skipped<'b> {
     /// Its type.
     pub packet: PacketType,
@@ -125,6 +127,11 @@ impl<'m> Framer<'m> {
         (self.start, self.end, self.skip, self.version) = (0, 0, 0, version);
     }
 
+    /// What a look at it shows: bytes that were received, bytes to be skipped, and the limit.
+    pub(crate) const fn state(&self) -> (usize, u32, u32) {
+        (self.end.saturating_sub(self.start), self.skip, self.limit)
+    }
+
     /// Lets go of what is here of a packet that is skipped.
     fn drop_skipped(&mut self) {
         let here = self.end.saturating_sub(self.start);
@@ -143,10 +150,11 @@ impl<'m> Framer<'m> {
 
 impl fmt::Debug for Framer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (received, skip, limit) = self.state();
         f.debug_struct("Framer")
-            .field("received", &self.end.saturating_sub(self.start))
-            .field("skip", &self.skip)
-            .field("limit", &self.limit)
+            .field("received", &received)
+            .field("skip", &skip)
+            .field("limit", &limit)
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@
 //!    refuses, with the defect and its offset ([`DecodeError`]).
 //! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
 //!    payload to you.
+//! 4. [`Router`] finds which of many filters match a topic.
 //!
 //! ```
 //! use mqtt_device_proto::{DecodeError, Frame, Packet, Role, Status, Version};
@@ -38,6 +39,9 @@
 //!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
 //!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
 //!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
+//! - `alloc`: a [`Router`] that grows.
+//! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
+//! - `proptest`: the module `strategy`, all packets of a side and malformed ones, for tests; with `bytes`, and with `std`.
 //!
 //! # Speed and size
 //! Where memory is small, so must code be: what is inlined by force on machines with 64-bit pointers is left to the compiler
@@ -57,7 +61,7 @@
     )
 )]
 
-#[cfg(feature = "bytes")]
+#[cfg(feature = "alloc")]
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
@@ -67,6 +71,8 @@ mod connack;
 mod connect;
 mod disconnect;
 mod error;
+#[cfg(feature = "defmt")]
+mod format;
 mod frame;
 mod framer;
 #[cfg(feature = "bytes")]
@@ -77,8 +83,11 @@ mod property;
 mod publish;
 mod reader;
 mod reason;
+mod router;
 #[cfg(feature = "serde")]
 mod serial;
+#[cfg(feature = "proptest")]
+pub mod strategy;
 mod suback;
 mod subscribe;
 mod text;
@@ -99,6 +108,7 @@ pub use properties::{Properties, PropertyIter};
 pub use property::{Property, PropertyId};
 pub use publish::{Publish, PublishHead};
 pub use reason::ReasonCode;
+pub use router::{InsertError, Matches, Route, Router, Slot, Slots};
 pub use suback::{ReasonCodes, ReasonCodesIter, SubAck, UnsubAck};
 pub use subscribe::{
     Filters, FiltersIter, RetainHandling, Subscribe, SubscribeOptions, Subscription, TopicFilters, TopicFiltersIter,

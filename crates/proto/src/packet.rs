@@ -29,6 +29,7 @@ use crate::writer::{VARINT_MAX, Writer, varint_len};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "UPPERCASE"))]
 #[expect(missing_docs, reason = "each variant's struct says what it is")]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Packet<'b> {
     Connect(Connect<'b>),
     ConnAck(ConnAck<'b>),

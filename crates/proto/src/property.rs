@@ -83,6 +83,7 @@ macro_rules! properties {
         #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
         #[non_exhaustive]
         #[repr(u8)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         pub enum PropertyId {
             $(#[doc = $name] $(#[$meta])* $id = $code,)*
         }

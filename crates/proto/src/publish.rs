@@ -13,6 +13,7 @@ use crate::writer::Writer;
 /// A message on a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Publish<'b> {
     /// Sent before; never with QoS 0 `[MQTT-3.3.1-2]`.
     pub dup: bool,
@@ -241,6 +242,7 @@ fn qos(first: u8) -> QoS {
 /// and to tell the application what was missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PublishHead<'b> {
     /// Sent before.
     pub dup: bool,

@@ -14,6 +14,7 @@ use crate::writer::Writer;
 /// Answers SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SubAck<'b> {
     /// The identifier of the SUBSCRIBE.
     pub packet_id: PacketId,
@@ -26,6 +27,7 @@ pub struct SubAck<'b> {
 /// Answers UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnsubAck<'b> {
     /// The identifier of the UNSUBSCRIBE.
     pub packet_id: PacketId,

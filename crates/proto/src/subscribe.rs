@@ -15,6 +15,7 @@ use crate::writer::{Writer, binary_len};
 /// Asks for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Subscribe<'b> {
     /// What the SUBACK repeats.
     pub packet_id: PacketId,
@@ -27,6 +28,7 @@ pub struct Subscribe<'b> {
 /// Asks for no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unsubscribe<'b> {
     /// What the UNSUBACK repeats.
     pub packet_id: PacketId,
@@ -39,6 +41,7 @@ pub struct Unsubscribe<'b> {
 /// A filter with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Subscription<'b> {
     /// What is asked for.
     pub filter: TopicFilter<'b>,
@@ -91,6 +94,7 @@ pub struct SubscribeOptions(u8);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RetainHandling {
     /// With every SUBSCRIBE.
     #[default]

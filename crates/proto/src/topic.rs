@@ -8,6 +8,7 @@ use crate::text;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopicError {
     /// A topic name of no characters `[MQTT-4.7.3-1]`.
     EmptyName,
@@ -59,6 +60,7 @@ const MAX_LEN: usize = 0xFFFF;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicName<'b>(&'b str);
 
 impl<'b> TopicName<'b> {
@@ -110,6 +112,12 @@ impl<'b> TopicName<'b> {
     }
 }
 
+impl AsRef<str> for TopicName<'_> {
+    fn as_ref(&self) -> &str {
+        self.0
+    }
+}
+
 impl fmt::Display for TopicName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
@@ -123,6 +131,7 @@ impl fmt::Display for TopicName<'_> {
 /// demand the form of them; [`new`](Self::new) always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicFilter<'b>(&'b str);
 
 impl<'b> TopicFilter<'b> {
@@ -205,6 +214,12 @@ impl<'b> TopicFilter<'b> {
     pub fn matches(&self, topic: &TopicName<'_>) -> bool {
         let filter = self.share().map_or(self.0, |(_, filter)| filter);
         matches(filter.as_bytes(), topic.0.as_bytes())
+    }
+}
+
+impl AsRef<str> for TopicFilter<'_> {
+    fn as_ref(&self) -> &str {
+        self.0
     }
 }
 

@@ -7,6 +7,7 @@ use core::num::NonZeroU16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Version {
     /// MQTT 3.1: protocol name `MQIsdp`, level 3.
     #[cfg_attr(feature = "serde", serde(rename = "3.1"))]
@@ -66,6 +67,7 @@ impl fmt::Display for Version {
 /// Who *sent* a packet. Some packets, properties and reason codes are legal in one direction only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Role {
     /// The packet travels from the client to the server.
     Client,
@@ -78,6 +80,7 @@ pub enum Role {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "UPPERCASE"))]
 #[expect(missing_docs, reason = "the standard's own names")]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PacketType {
     Connect = 1,
     ConnAck = 2,
@@ -228,6 +231,7 @@ impl fmt::Display for PacketId {
 /// The delivery guarantee of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum QoS {
     /// Delivered at most once; not acknowledged.
     #[default]
