@@ -2,6 +2,9 @@
 # Installs what the parts of ci.sh need and the machine lacks. Sourced by ci.sh. Nothing here is skipped:
 # what cannot be installed stops the run and says what is missing.
 
+# Where what the installers say is kept.
+: "${logs:?is set by ci.sh}"
+
 die() {
     printf '\n%s\n' "ci.sh: $*" >&2
     exit 1
