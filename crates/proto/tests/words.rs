@@ -6,9 +6,12 @@ use mqtt_device_proto::{
     TopicError, TopicFilter, TopicName, Verdict, Version,
 };
 
+/// A defect, the packet that has it, and what is said of it.
+type Defect = (Kind, Option<Type>, &'static str, u8, &'static str, &'static str);
+
 /// A defect in a packet: text, reason code, statement of MQTT 3.1.1, statement of MQTT 5; `-` is none.
 #[rustfmt::skip]
-const DEFECTS: &[(Kind, Option<Type>, &str, u8, &str, &str)] = &[
+const DEFECTS: &[Defect] = &[
     (Kind::Incomplete, Some(Type::PingReq), "the packet is not complete", 0x81, "-", "-"),
     (Kind::ReservedPacketType, None, "reserved packet type", 0x81, "-", "-"),
     (Kind::ReservedFlags, Some(Type::PingReq), "wrong flags in the fixed header", 0x81, "2.2.2-2", "2.1.3-1"),
