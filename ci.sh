@@ -8,7 +8,7 @@ usage() {
     cat <<'EOF'
 usage: ./ci.sh [PART…] [--long [SECONDS]]
 
-Without a part: all of them, in this order.
+Without a part: all of these, in this order.
 
   files        rules for the files: length, unsafe code, tests switched off, paths
   lint         rustfmt, clippy, shellcheck
@@ -23,6 +23,12 @@ Without a part: all of them, in this order.
   fuzz         each target on its corpus, then for ten seconds on new inputs
   firmware     the images
   demo         the program's own demo, as a release build
+
+Only by name, since they take their time:
+
+  mutants      every small change to the codec's code makes a test fail, or is in .ci/mutants.toml with its reason;
+               hours, or a part of them: MUTANTS_SHARD=0/8 in the environment; MUTANTS_JOBS=N at once (2)
+  miri         the codec's tests in an interpreter: with 64 bits, with 32, and with big-endian numbers
 
 --long makes test, interop and fuzz take their time; with fuzz, SECONDS for each target (3600).
 Needs Rust by rustup; the rest is installed (apt-get, cargo, pip), as root or by sudo.
@@ -121,6 +127,16 @@ axes() {
     features_of "$1" | grep -xE 'v5|qos2|store|alloc' || true
 }
 
+# Every script of the project: by its name, or by its first line.
+shell_scripts() {
+    git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+        [ -f "$file" ] || continue
+        if [[ $file == *.sh ]] || head -n 1 "$file" | grep -qaE '^#!.*\b(ba|da)?sh\b'; then
+            printf '%s\n' "$file"
+        fi
+    done
+}
+
 part_files() {
     run .ci/files
 }
@@ -131,7 +147,9 @@ part_lint() {
     check rustfmt cargo fmt --all --check
     ! in_project fuzz/Cargo.toml || check 'rustfmt of fuzz' cargo fmt --manifest-path fuzz/Cargo.toml --check
     check clippy cargo clippy -q --workspace --all-targets --all-features -- -D warnings
-    check shellcheck shellcheck -x ci.sh .ci/run .ci/files
+    local scripts
+    mapfile -t scripts < <(shell_scripts)
+    check "shellcheck of ${#scripts[@]} scripts" shellcheck -x "${scripts[@]}"
 }
 
 part_deny() {
@@ -320,6 +338,29 @@ part_demo() {
         return
     fi
     check demo "$program" demo
+}
+
+# The mutants of the codec. Those that no test can tell from the code are listed, each with its reason, in
+# .ci/mutants.toml; any other that survives fails the part.
+part_mutants() {
+    cargo_tool cargo-mutants 27.1.0
+    need_python
+    rm -rf "$logs/mutants"
+    run .ci/mutants "$logs/mutants"
+}
+
+# The codec under Miri: undefined behaviour (of which safe code has none, but core has some to offer), overflow of
+# numbers of other sizes, and answers that would depend on the order of the bytes of a number. Few rounds of what is
+# random: see `rounds` in the tests.
+part_miri() {
+    need_nightly
+    rustup component add --toolchain nightly miri rust-src
+    local triple
+    for triple in x86_64-unknown-linux-gnu i686-unknown-linux-gnu s390x-unknown-linux-gnu; do
+        run quiet "$logs/miri-$triple.log" cargo +nightly miri setup --target "$triple"
+        run env MIRIFLAGS='-Zmiri-strict-provenance -Zmiri-symbolic-alignment-check' \
+            cargo +nightly miri test -q -p mqtt-device-proto --all-features --lib --tests --target "$triple"
+    done
 }
 
 parts=()

@@ -2,6 +2,9 @@
 # Installs what the parts of ci.sh need and the machine lacks. Sourced by ci.sh. Nothing here is skipped:
 # what cannot be installed stops the run and says what is missing.
 
+# Where what the installers say is kept.
+: "${logs:?is set by ci.sh}"
+
 die() {
     printf '\n%s\n' "ci.sh: $*" >&2
     exit 1
@@ -86,14 +89,16 @@ need_python_client() {
     pip_install .ci/interop.txt || die "pip could not install .ci/interop.txt"
 }
 
-# cargo_tool NAME VERSION: a cargo subcommand of that version. On x86_64 Linux the pinned binaries of
-# .ci/tools.txt (seconds); elsewhere built from source.
+# cargo_tool NAME VERSION: a cargo subcommand of that version. On x86_64 Linux the pinned binary of
+# .ci/tools.txt (seconds), if it is there; else built from source.
 cargo_tool() {
     local name=$1 version=$2
-    [ "$("$name" --version 2>/dev/null)" = "$name $version" ] && return
-    if [ "$(uname -sm)" = "Linux x86_64" ] && pip_install .ci/tools.txt --require-hashes; then
+    [ "$("$name" "${name#cargo-}" --version 2>/dev/null)" = "$name $version" ] && return
+    if [ "$(uname -sm)" = "Linux x86_64" ] && grep -qF -- "-$name==$version " .ci/tools.txt &&
+        pip_install .ci/tools.txt --require-hashes; then
         return
     fi
+    need_venv
     cargo install --locked --root .venv "$name@$version" </dev/null
 }
 

@@ -53,7 +53,7 @@ pub fn write(from: &str, to: &str) -> Result<(), String> {
         }
         return Ok(());
     }
-    let page = page(&rows, &ns).map_err(|error| error.to_string())?;
+    let page = page(&rows, &ns.left_out, &allocations.malformed).map_err(|error| error.to_string())?;
     fs::write(to, page).map_err(|error| format!("{to}: {error}"))
 }
 
@@ -79,7 +79,7 @@ fn counted(path: &Path) -> Result<f64, String> {
     total.and_then(|total| total.trim().parse().ok()).ok_or_else(|| format!("no count in {}", path.display()))
 }
 
-fn page(rows: &[Row], found: &Found) -> Result<String, std::fmt::Error> {
+fn page(rows: &[Row], left_out: &[String], malformed: &[String]) -> Result<String, std::fmt::Error> {
     let mut page = String::new();
     page.push_str(include_str!("benchmarks-head.md"));
     let peers = "mqtt-protocol-core rumqttc mqttbytes mqttrs mqtt-codec-kit ntex-mqtt ntex-bytes mqtt5-protocol";
@@ -123,12 +123,12 @@ fn page(rows: &[Row], found: &Found) -> Result<String, std::fmt::Error> {
         }
     }
     page.push_str("\n## What is left out\n\n");
-    for left_out in &found.left_out {
-        writeln!(page, "- {left_out}")?;
+    for what in left_out {
+        writeln!(page, "- {what}")?;
     }
     page.push_str("\n## Malformed packets, and who accepts or writes them\n\n");
     page.push_str("| version | packet | taken by |\n|---|---|---|\n");
-    for finding in &found.malformed {
+    for finding in malformed {
         let finding = finding.trim_end();
         writeln!(page, "| {finding}{} |", if finding.ends_with('|') { " nobody" } else { "" })?;
     }

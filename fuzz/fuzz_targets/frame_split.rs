@@ -1,9 +1,12 @@
-//! A stream cut into any pieces gives the same packets as the whole.
+//! A stream cut into any pieces gives the same packets as the whole, and a `Framer` gives them in any buffer that is long
+//! enough; of what is longer than its buffer it says what it was.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use mqtt_device_fuzz::meaning;
-use mqtt_device_proto::{DecodeError, Packet, Role, Status, Version, frame_len};
+use mqtt_device_proto::{
+    DecodeError, Framed, Framer, Packet, PacketType, PublishHead, Role, Status, Version, frame_len,
+};
 
 const LIMIT: u32 = 256;
 
@@ -38,6 +41,71 @@ fn take(
     }
 }
 
+/// The same in one go, as a framer with a buffer of `limit` bytes must see it: whole packets, and the heads of those that
+/// are longer. Nothing is decoded.
+fn expect(stream: &[u8], limit: usize, version: Version) -> (Vec<String>, Option<DecodeError>) {
+    let (mut out, mut rest) = (Vec::new(), stream);
+    loop {
+        match frame_len(rest, u32::try_from(limit).unwrap()) {
+            Ok(Status::Complete(len)) => {
+                out.push(format!("{:02x?}", &rest[..len]));
+                rest = &rest[len..];
+            }
+            Ok(Status::Partial { .. }) => return (out, None),
+            Ok(Status::Oversize { total }) => {
+                let packet = PacketType::from_first_byte(rest[0]).unwrap();
+                // No more of it is ever in the buffer.
+                let seen = &rest[..rest.len().min(limit)];
+                let head = match packet {
+                    PacketType::Publish => PublishHead::decode(seen, version),
+                    _ => Ok(None),
+                };
+                match head {
+                    Err(error) => return (out, Some(error)),
+                    Ok(None) if packet == PacketType::Publish && seen.len() < limit => return (out, None),
+                    Ok(head) => out.push(format!("{packet} {total} {head:?}")),
+                }
+                match rest.get(usize::try_from(total).unwrap()..) {
+                    Some(behind) => rest = behind,
+                    None => return (out, None),
+                }
+            }
+            Err(error) => return (out, Some(error)),
+        }
+    }
+}
+
+/// What a framer makes of `stream`, in pieces of what `piece` says.
+fn frame(
+    mut stream: &[u8],
+    limit: usize,
+    version: Version,
+    mut piece: impl FnMut() -> usize,
+) -> (Vec<String>, Option<DecodeError>) {
+    let mut buffer = vec![0; limit];
+    let mut framer = Framer::new(&mut buffer, u32::MAX, version);
+    let mut out = Vec::new();
+    while !stream.is_empty() {
+        let space = framer.space();
+        assert!(!space.is_empty());
+        let n = piece().clamp(1, space.len()).min(stream.len());
+        space[..n].copy_from_slice(&stream[..n]);
+        framer.filled(n);
+        stream = &stream[n..];
+        loop {
+            match framer.next() {
+                Ok(Some(Framed::Frame(bytes))) => out.push(format!("{bytes:02x?}")),
+                Ok(Some(Framed::Skipped(skipped))) => {
+                    out.push(format!("{} {} {:?}", skipped.packet, skipped.total, skipped.head));
+                }
+                Ok(None) => break,
+                Err(error) => return (out, Some(error)),
+            }
+        }
+    }
+    (out, None)
+}
+
 fuzz_target!(|data: &[u8]| {
     let [first, step, stream @ ..] = data else { return };
     let (version, role) = meaning(*first);
@@ -57,4 +125,15 @@ fuzz_target!(|data: &[u8]| {
     }
     assert_eq!(whole, pieces);
     assert_eq!(end, end_of_pieces);
+
+    // The smallest buffer holds a fixed header and nothing else.
+    let limit = 5 + usize::try_from(step >> 40).unwrap() % 60;
+    let expected = expect(stream, limit, version);
+    let mut random = || {
+        step = step.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((step >> 33) % 13).unwrap()
+    };
+    assert_eq!(frame(stream, limit, version, || 1), expected);
+    assert_eq!(frame(stream, limit, version, &mut random), expected);
+    assert_eq!(frame(stream, limit, version, || usize::MAX), expected);
 });

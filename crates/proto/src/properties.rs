@@ -328,20 +328,21 @@ impl<'b> Properties<'b> {
 impl<'b> Properties<'b> {
     /// The wire's form, as a text too if it is one, and where it may stand.
     pub(crate) const fn wire(&self) -> Option<(&'b [u8], Option<&'b str>, Places)> {
-        match self.0 {
-            Repr::Wire(bytes, place) => Some((bytes, None, place)),
-            Repr::Text(text, place) => Some((text.as_bytes(), Some(text), place)),
+        match self.repr {
+            Repr::Wire(bytes) => Some((bytes, None, self.place)),
+            Repr::Text(text) => Some((text.as_bytes(), Some(text), self.place)),
             Repr::Slice(_) => None,
         }
     }
 
     /// From what `wire` or `written` gave.
     pub(crate) const fn from_wire(bytes: &'b [u8], text: Option<&'b str>, place: Places) -> Self {
-        match text {
-            _ if bytes.is_empty() => Self::EMPTY,
-            Some(text) => Self(Repr::Text(text, place)),
-            None => Self(Repr::Wire(bytes, place)),
-        }
+        let repr = match text {
+            _ if bytes.is_empty() => return Self::EMPTY,
+            Some(text) => Repr::Text(text),
+            None => Repr::Wire(bytes),
+        };
+        Self { repr, place }
     }
 
     /// Properties in the wire's form, for no packet in particular: checked for what none may carry.

@@ -116,7 +116,7 @@ fn each_type_has_a_format() {
     differ(&ReasonCode::new(0x7F), &ReasonCode::new(0x7E));
     differ(&Verdict::Valid, &Verdict::Malformed);
     differ(&Status::Complete(1), &Status::Complete(2));
-    differ(&Status::Partial { need: 1 }, &Status::Oversize { total: 1 });
+    differ(&Status::<usize>::Partial { need: 1 }, &Status::Oversize { total: 1 });
     differ(&PropertyId::ReasonString, &PropertyId::UserProperty);
     differ(&Property::ReceiveMaximum(1.try_into().unwrap()), &Property::TopicAliasMaximum(1));
     differ(&TopicName::new("a"), &TopicName::new(""));

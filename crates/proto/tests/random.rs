@@ -4,7 +4,7 @@ mod common;
 #[path = "common/packets.rs"]
 mod packets;
 
-use common::{Random, push_varint, rounds};
+use common::{Random, places, push_varint, rounds};
 use mqtt_device_proto::{
     DecodeErrorKind, EncodeError, Packet, PacketType, PublishHead, Role, Status, Version, frame_len,
 };
@@ -48,7 +48,7 @@ fn there_and_back() {
 #[test]
 fn a_packet_cut_anywhere_is_incomplete() {
     each_packet("a_packet_cut_anywhere_is_incomplete", 1_000, |_, version, role, packet, out| {
-        for len in 0..out.len() {
+        for len in places(out.len()) {
             let error = Packet::decode(&out[..len], version, role).expect_err("cut");
             assert_eq!(
                 (error.kind, error.at),
@@ -101,7 +101,7 @@ fn check_any(bytes: &[u8], version: Version, role: Role) {
 fn a_body_cut_anywhere_is_refused_or_sound() {
     each_packet("a_body_cut_anywhere_is_refused_or_sound", 1_000, |_, version, role, _, out| {
         let start = 1 + out[1..].iter().position(|byte| *byte < 0x80).unwrap() + 1;
-        for end in start..out.len() {
+        for end in places(out.len()).filter(|end| *end >= start) {
             let mut cut = vec![out[0]];
             push_varint(&mut cut, end - start);
             cut.extend(&out[start..end]);
@@ -114,7 +114,7 @@ fn a_body_cut_anywhere_is_refused_or_sound() {
 fn a_packet_with_any_byte_changed_is_refused_or_sound() {
     each_packet("a_packet_with_any_byte_changed_is_refused_or_sound", 250, |random, version, role, _, out| {
         let mut changed = out.to_vec();
-        for at in 0..out.len() {
+        for at in places(out.len()) {
             for bit in 0..8 {
                 changed[at] = out[at] ^ 1 << bit;
                 check_any(&changed, version, role);
@@ -149,7 +149,7 @@ fn noise_is_refused_or_sound() {
 #[test]
 fn a_buffer_too_small_is_never_a_success() {
     each_packet("a_buffer_too_small_is_never_a_success", 500, |_, version, _, packet, out| {
-        for len in 0..out.len() {
+        for len in places(out.len()) {
             let mut small = vec![0; len];
             assert_eq!(packet.encode(version, &mut small), Err(EncodeError::BufferTooSmall { needed: out.len() }));
         }
