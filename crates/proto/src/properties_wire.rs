@@ -120,17 +120,20 @@ fn skip_good(kind: Kind, value: &[u8]) -> Option<&[u8]> {
             name if !text::is_plain_name(name) => return None,
             _ => {}
         },
-        Kind::Text | Kind::Pair => {
-            if !text::is_string(take_binary(&mut rest)?) {
-                return None;
-            }
-            if kind == Kind::Pair && !text::is_string(take_binary(&mut rest)?) {
-                return None;
-            }
+        Kind::Text => skip_string(&mut rest)?,
+        Kind::Pair => {
+            skip_string(&mut rest)?;
+            skip_string(&mut rest)?;
         }
         _ => return None,
     }
     Some(rest)
+}
+
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn skip_string(rest: &mut &[u8]) -> Option<()> {
+    let string = take_binary(rest)?;
+    (text::is_whole(string, rest) && text::is_string(string)).then_some(())
 }
 
 /// `[MQTT-3.3.4-6 v5]` `[MQTT-3.14.2-2 v5]`

@@ -180,11 +180,11 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Checks a topic filter without keeping it; its UTF-8 too where that is not `known`.
+    /// Checks a topic filter without keeping it. `is_text` says that all that is left is UTF-8 as a whole.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn check_filter(&mut self, unknown: bool) -> Result<&'b [u8], DecodeError> {
+    pub(crate) fn check_filter(&mut self, is_text: bool) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        if unknown || !text::is_good_filter(bytes) {
+        if !is_text || !text::is_whole(bytes, self.rest) || !text::is_good_filter(bytes) {
             check_filter(self.packet, self.position(), bytes)?;
         }
         Ok(bytes)

@@ -348,7 +348,7 @@ impl<'b, T> Repr<'b, T> {
     /// Takes a filter off `reader`, checked without keeping it.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn check_filter(&self, reader: &mut Reader<'b>) -> Result<&'b [u8], DecodeError> {
-        reader.check_filter(matches!(self, Self::Wire { text: "", .. }))
+        reader.check_filter(!matches!(self, Self::Wire { text: "", .. }))
     }
 }
 

@@ -127,6 +127,19 @@ pub(crate) const fn scan(bytes: &[u8]) -> Marks {
     marks
 }
 
+/// Whether a part of a UTF-8 text, and what is right behind it there, begin between two characters: then the part is UTF-8,
+/// too. A length that stands between two strings can look like a piece of a character.
+#[inline]
+pub(crate) const fn is_whole(part: &[u8], behind: &[u8]) -> bool {
+    !goes_on(part) && !goes_on(behind)
+}
+
+/// Whether this begins inside a character.
+#[inline]
+const fn goes_on(text: &[u8]) -> bool {
+    matches!(text, [0x80..=0xBF, ..])
+}
+
 /// Whether there is no U+0000: all that a UTF-8 text has to be a string of the standard.
 #[inline(never)]
 pub(crate) fn is_string(text: &[u8]) -> bool {

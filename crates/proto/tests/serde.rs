@@ -49,7 +49,7 @@ fn small_values_have_readable_names() {
     for code in 0..=0xFF {
         assert_eq!(through(&ReasonCode::new(code)), code.to_string());
     }
-    assert_eq!(through(&Status::Oversize { total: 7 }), r#"{"oversize":{"total":7}}"#);
+    assert_eq!(through(&Status::<usize>::Oversize { total: 7 }), r#"{"oversize":{"total":7}}"#);
     assert_eq!(through(&Verdict::ProtocolError), r#""protocol-error""#);
     let options = SubscribeOptions::new(QoS::AtLeastOnce).with_no_local(true).with_retain_as_published(true);
     for (handling, name) in [
