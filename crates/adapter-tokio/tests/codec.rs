@@ -321,11 +321,29 @@ fn what_is_written_is_what_the_packet_encodes() {
         let (version, role) = (random.pick(VERSIONS), random.pick(&[Role::Client, Role::Server]));
         with_packet(&mut random, version, role, |_, packet| {
             let mut dst = BytesMut::from(&b"before"[..]);
-            Codec::client(version, 0).encode(packet, &mut dst).unwrap();
+            let mut codec = if role == Role::Client { Codec::client(version, 0) } else { Codec::server(0) };
+            codec.set_version(version);
+            codec.encode(packet, &mut dst).unwrap();
             assert_eq!(dst[6..], encoded(&packet, version));
             let owned = owned::Packet::decode(Bytes::from(encoded(&packet, version)), version, role).unwrap();
-            Codec::client(version, 0).encode(&owned, &mut dst).unwrap();
+            codec.encode(&owned, &mut dst).unwrap();
             assert_eq!(dst.len(), 6 + 2 * encoded(&packet, version).len());
         });
     }
+}
+
+#[test]
+fn what_the_other_side_alone_may_send_is_not_sent() {
+    let mut dst = BytesMut::from(&b"before"[..]);
+    let mut client = Codec::client(Version::V311, 9);
+    let mut server = Codec::server(9);
+    server.set_version(Version::V311);
+    let error = client.encode(Packet::PingResp, &mut dst).unwrap_err();
+    assert!(matches!(error, CodecError::WrongDirection(PacketType::PingResp)), "{error}");
+    let error = server.encode(Packet::from(Connect::new("me")), &mut dst).unwrap_err();
+    assert!(matches!(error, CodecError::WrongDirection(PacketType::Connect)), "{error}");
+    assert_eq!(dst, b"before"[..]);
+    client.encode(Packet::PingReq, &mut dst).unwrap();
+    server.encode(Packet::PingResp, &mut dst).unwrap();
+    assert_eq!(dst[6..], [0xC0, 0, 0xD0, 0]);
 }

@@ -43,7 +43,7 @@ macro_rules! acks {
             /// Bytes of the whole packet.
             ///
             /// # Errors
-            /// [`EncodeError`] for everything that the standard forbids.
+            /// [`EncodeError`] for everything that the standard forbids whoever sends it.
             #[inline]
             pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
                 packet_len(self.body_len(version)?)

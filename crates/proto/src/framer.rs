@@ -64,7 +64,9 @@ pub struct Skipped<'b> {
 }
 
 impl<'m> Framer<'m> {
-    /// A framer for packets of at most `limit` bytes, header included, and of at most the buffer's length.
+    /// A framer for packets of at most `limit` bytes, header included, and of at most the buffer's length. The version
+    /// counts for the head of a PUBLISH that is skipped: a server starts with any, and says it once it knows it
+    /// ([`set_version`](Self::set_version)).
     #[must_use]
     pub fn new(buffer: &'m mut [u8], limit: u32, version: Version) -> Self {
         let limit = limit.min(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
@@ -83,7 +85,7 @@ impl<'m> Framer<'m> {
         self.buffer.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// `n` bytes were put into the front of [`space`](Self::space).
+    /// `n` bytes were put into the front of [`space`](Self::space); more than it holds count as so many.
     pub fn filled(&mut self, n: usize) {
         self.end = self.end.saturating_add(n).min(self.buffer.len());
     }
@@ -120,6 +122,11 @@ impl<'m> Framer<'m> {
                 Ok(Some(Framed::Skipped(Skipped { packet, total, head })))
             }
         }
+    }
+
+    /// The version from now on, as [`Connect::version`](crate::Connect::version) has found it. What was received stays.
+    pub const fn set_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// Forgets the stream: for the next connection.

@@ -2,12 +2,14 @@
 //!
 //! No allocation, no `std`, no dependencies (unless a feature asks for them), no unsafe code, and no way to panic. Both
 //! directions are there, so that clients, servers and proxies can be built on it: what a packet may be depends on its
-//! [`Version`] and on the [`Role`] of its sender, which are arguments.
+//! [`Version`] and on the [`Role`] of its sender, which are arguments of decoding. Encoding takes the version; what one side
+//! alone may send is not checked there ([`PacketType::is_sent_by`], [`ReasonCode::is_listed_in`]).
 //!
 //! 1. [`Frame::take`] finds the first packet of a stream; an incomplete one is a [`Status`], not an error. [`frame_len`]
 //!    only says where it ends, and [`Framer`] does it in your buffer and skips what is too long.
 //! 2. [`Frame::decode`], or [`Packet::decode`] for bytes that are known to be one packet, refuses all that the standard
 //!    refuses, with the defect and its offset ([`DecodeError`]).
+//!    A server learns the version from the first bytes that come ([`Connect::version`]).
 //! 3. [`Packet::encode`], or the `encode` of each packet, writes into your buffer; [`Publish::encode_head`] leaves the
 //!    payload to you.
 //! 4. [`Router`] finds which of many filters match a topic.
@@ -38,7 +40,8 @@
 //! - `serde`: `Serialize` and `Deserialize` for all types that own their data, so with `bytes` for all packets; `Serialize`
 //!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
 //!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
-//!   that breaks a rule is refused. **A password is serialised as it is**: use `Debug` for logs.
+//!   that no packet can have is refused; what depends on the version or on another field is left to encoding, as with a
+//!   packet that is built. **A password is serialised as it is**: use `Debug` for logs.
 //! - `alloc`: a [`Router`] that grows.
 //! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
 //! - `proptest`: the module `strategy`, all packets of a side and malformed ones, for tests; with `bytes`, and with `std`.

@@ -169,7 +169,7 @@ impl<'b> Packet<'b> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// [`EncodeError`] for everything that the standard forbids.
+    /// [`EncodeError`] for everything that the standard forbids whoever sends it.
     #[inline]
     pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
         match self {
@@ -188,6 +188,21 @@ impl<'b> Packet<'b> {
             Self::Disconnect(packet) => packet.encoded_len(version),
             Self::Auth(packet) => packet.encoded_len(version),
         }
+    }
+
+    /// Appends the packet to `out` and answers its length. After an error `out` is as it was.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for everything that the standard forbids whoever sends it.
+    #[cfg(feature = "alloc")]
+    pub fn append(&self, version: Version, out: &mut alloc::vec::Vec<u8>) -> Result<usize, EncodeError> {
+        let start = out.len();
+        out.resize(start.saturating_add(self.encoded_len(version)?), 0);
+        let written = self.encode(version, out.get_mut(start..).unwrap_or_default());
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
     }
 
     /// Writes the packet to the front of `out` and answers its length.
@@ -301,10 +316,25 @@ macro_rules! encoding {
             /// Bytes of the whole packet.
             ///
             /// # Errors
-            /// [`EncodeError`](crate::EncodeError) for everything that the standard forbids.
+            /// [`EncodeError`](crate::EncodeError) for everything that the standard forbids whoever sends it.
             #[inline]
             pub fn encoded_len(&self, version: crate::Version) -> Result<usize, crate::EncodeError> {
                 crate::packet::packet_len(self.body_len(version)?)
+            }
+
+            /// Appends the packet to `out` and answers its length. After an error `out` is as it was.
+            ///
+            /// # Errors
+            /// [`EncodeError`] for everything that the standard forbids whoever sends it.
+            #[cfg(feature = "alloc")]
+            pub fn append(&self, version: Version, out: &mut alloc::vec::Vec<u8>) -> Result<usize, EncodeError> {
+                let start = out.len();
+                out.resize(start.saturating_add(self.encoded_len(version)?), 0);
+                let written = self.encode(version, out.get_mut(start..).unwrap_or_default());
+                if written.is_err() {
+                    out.truncate(start);
+                }
+                written
             }
 
             /// Writes the packet to the front of `out` and answers its length.

@@ -179,7 +179,7 @@ impl<'b> Publish<'b> {
     /// Bytes of the whole packet.
     ///
     /// # Errors
-    /// [`EncodeError`] for everything that the standard forbids.
+    /// [`EncodeError`] for everything that the standard forbids whoever sends it.
     #[inline]
     pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
         let (head, _) = self.measure(version)?;
@@ -198,7 +198,7 @@ impl<'b> Publish<'b> {
     /// Bytes of all but the payload, where a payload of `payload_len` bytes follows. `self.payload` does not count.
     ///
     /// # Errors
-    /// [`EncodeError`] for everything that the standard forbids.
+    /// [`EncodeError`] for everything that the standard forbids whoever sends it.
     #[inline]
     pub fn head_len(&self, version: Version, payload_len: u32) -> Result<usize, EncodeError> {
         let payload = usize::try_from(payload_len).map_err(|_| EncodeError::PacketTooLarge)?;

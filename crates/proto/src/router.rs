@@ -255,7 +255,8 @@ impl<S: Slots> Router<S> {
     /// The routes whose filter matches `topic`, each once, as [`TopicFilter::matches`] would find them one by one: with
     /// the rules for `$` in the first level `[MQTT-4.7.2-1]` and for shared subscriptions. In no order that is promised.
     ///
-    /// Of a shared subscription every member is found: to choose one of them is the caller's part.
+    /// Of a shared subscription every member is found: to choose one of them is the caller's part. So is finding the name
+    /// that a topic alias stands for.
     pub fn matches<'r>(&'r self, topic: &TopicName<'r>) -> Matches<'r, S::Filter, S::Value> {
         let topic = topic.as_str().as_bytes();
         let mut rest = self.used();

@@ -110,3 +110,24 @@ fn a_bad_first_byte_ends_the_stream_at_once() {
     assert_eq!(framer.next().unwrap_err().kind, DecodeErrorKind::WildcardInTopicName);
     assert_eq!(PacketType::from_first_byte(0x07), None);
 }
+
+#[cfg(feature = "v5")]
+#[test]
+fn a_server_says_the_version_once_it_knows_it() {
+    // An MQTT 5 PUBLISH with a topic alias instead of a name, too long, behind a CONNECT.
+    let connect = frame("10 .. <MQTT> 05 02 00 00 {} <c>");
+    let publish = frame(&format!("30 .. <> {{23 0001}} '{}'", "p".repeat(200)));
+    for (version, skipped) in [(Version::V5, true), (Version::V311, false)] {
+        let mut buffer = [0; 64];
+        let mut framer = Framer::new(&mut buffer, 64, Version::V311);
+        let stream = [&connect[..], &publish[..30]].concat();
+        framer.space()[..stream.len()].copy_from_slice(&stream);
+        framer.filled(stream.len());
+        assert_eq!(framer.next(), Ok(Some(Framed::Frame(&connect))));
+        framer.set_version(version);
+        match framer.next() {
+            Ok(Some(Framed::Skipped(publish))) => assert!(skipped && publish.head.unwrap().topic.is_empty()),
+            other => assert!(!skipped && other.is_err(), "{other:?}"),
+        }
+    }
+}

@@ -153,6 +153,12 @@ fn a_buffer_too_small_is_never_a_success() {
             let mut small = vec![0; len];
             assert_eq!(packet.encode(version, &mut small), Err(EncodeError::BufferTooSmall { needed: out.len() }));
         }
+        #[cfg(feature = "alloc")]
+        {
+            let mut grown = vec![0xAA; 3];
+            assert_eq!(packet.append(version, &mut grown), Ok(out.len()));
+            assert_eq!((&grown[..3], &grown[3..]), (&[0xAA; 3][..], out));
+        }
         // What is behind the packet is left alone.
         let mut large = vec![0xAA; out.len() + 3];
         assert_eq!(packet.encode(version, &mut large), Ok(out.len()));
@@ -175,4 +181,13 @@ fn the_head_of_a_publish_is_the_packet_without_its_payload() {
         let needed = head.len();
         assert_eq!(elsewhere.encode_head(version, payload, small), Err(EncodeError::BufferTooSmall { needed }));
     });
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn nothing_is_appended_of_a_packet_that_is_refused() {
+    let publish = mqtt_device_proto::Publish::new(mqtt_device_proto::TopicName::EMPTY, b"payload");
+    let mut out = vec![7];
+    assert_eq!(Packet::from(publish).append(Version::V311, &mut out), Err(EncodeError::EmptyTopicName));
+    assert_eq!(out, [7]);
 }

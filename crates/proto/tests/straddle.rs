@@ -30,10 +30,9 @@ fn refused(bytes: &[u8], version: Version, at: usize) {
 fn characters() -> impl Iterator<Item = (u8, &'static [u8])> {
     let rest = |lead: u8| -> &'static [u8] {
         match lead {
-            ..0xE0 => &[0xA9],
+            0xC2..=0xDF => &[0xA9],
             0xE0 => &[0xA0, 0x80],
-            0xED => &[0x80, 0x80],
-            ..0xF0 => &[0x82, 0xAC],
+            0xE1..=0xEF => &[0x82, 0xAC],
             0xF0 => &[0x9F, 0x98, 0x80],
             _ => &[0x80, 0x80, 0x80],
         }

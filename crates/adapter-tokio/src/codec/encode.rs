@@ -1,7 +1,7 @@
 //! To the stream: a whole packet into the write buffer, or nothing.
 
 use bytes::BytesMut;
-use mqtt_device_proto::{EncodeError, Packet, owned};
+use mqtt_device_proto::{EncodeError, Packet, Role, owned};
 use tokio_util::codec::Encoder;
 
 use super::{Codec, CodecError};
@@ -9,6 +9,10 @@ use super::{Codec, CodecError};
 impl Codec {
     fn write(&self, packet: &Packet<'_>, dst: &mut BytesMut) -> Result<(), CodecError> {
         let version = self.version.ok_or(CodecError::NoVersion)?;
+        let own = if self.peer == Role::Server { Role::Client } else { Role::Server };
+        if !packet.packet_type().is_sent_by(own, version) {
+            return Err(CodecError::WrongDirection(packet.packet_type()));
+        }
         let total = packet.encoded_len(version)?;
         if u32::try_from(total).is_ok_and(|total| total > self.peer_limit) {
             return Err(CodecError::TooLargeForPeer { total, limit: self.peer_limit });

@@ -12,10 +12,10 @@ pub enum CodecError {
     /// The transport failed. A stream that ends inside a packet is [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
     Io(io::Error),
     /// The peer's bytes are no packet: close the connection, in MQTT 5 after saying why
-    /// ([`reason_code`](DecodeError::reason_code)). Every further read fails alike.
+    /// ([`reason_code`](DecodeError::reason_code)). Decoding further fails alike; a `Framed` then answers `None`.
     Decode(DecodeError),
-    /// The peer's packet is longer than allowed: close the connection, in MQTT 5 after saying Packet too large. Every
-    /// further read fails alike.
+    /// The peer's packet is longer than allowed: close the connection, in MQTT 5 after saying Packet too large.
+    /// Decoding further fails alike; a `Framed` then answers `None`.
     TooLarge {
         /// Its type.
         packet: PacketType,
@@ -33,6 +33,8 @@ pub enum CodecError {
         /// Bytes that the peer allows.
         limit: u32,
     },
+    /// This side may not send such a packet. Nothing of it was written, and the connection is as it was.
+    WrongDirection(PacketType),
     /// There is no version to encode for: no CONNECT has come yet. Nothing was written.
     NoVersion,
 }
@@ -49,6 +51,7 @@ impl fmt::Display for CodecError {
             Self::TooLargeForPeer { total, limit } => {
                 write!(f, "the packet has {total} bytes, and the peer allows {limit}")
             }
+            Self::WrongDirection(packet) => write!(f, "{packet} is not a packet of this side"),
             Self::NoVersion => f.write_str("the version is not known before the client's CONNECT"),
         }
     }

@@ -9,10 +9,12 @@
 //! to all that the borrowed ones can do.
 //!
 //! ```
-//! use mqtt_device_proto::owned::{Bytes, Packet};
-//! use mqtt_device_proto::{Role, Version};
+//! use mqtt_device_proto::owned::{BytesMut, Packet};
+//! use mqtt_device_proto::{Role, Status, Version, frame_len};
 //!
-//! let frame = Bytes::from_static(&[0x30, 0x07, 0x00, 0x04, b'd', b'o', b'o', b'r', b'1']);
+//! let mut received = BytesMut::from(&[0x30, 0x07, 0x00, 0x04, b'd', b'o', b'o', b'r', b'1', 0xD0][..]);
+//! let Status::Complete(len) = frame_len(&received, 65_536)? else { panic!() };
+//! let frame = received.split_to(len).freeze();
 //! let Packet::Publish(publish) = Packet::decode(frame.clone(), Version::V311, Role::Server)? else { panic!() };
 //! assert_eq!((publish.topic.as_str(), &publish.payload[..]), ("door", &b"1"[..]));
 //! assert!(frame.as_ptr_range().contains(&publish.payload.as_ptr())); // not a copy
@@ -38,7 +40,7 @@ mod serial;
 mod share;
 mod topic;
 
-pub use bytes::Bytes;
+pub use bytes::{Bytes, BytesMut};
 pub use bytestring::ByteString;
 
 pub use lists::{Filters, ReasonCodes, Subscription, TopicFilters};

@@ -370,7 +370,7 @@ macro_rules! encoding {
             /// Bytes of the whole packet.
             ///
             /// # Errors
-            /// [`EncodeError`] for everything that the standard forbids.
+            /// [`EncodeError`] for everything that the standard forbids whoever sends it.
             pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
                 self.as_borrowed().encoded_len(version)
             }

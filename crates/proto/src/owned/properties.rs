@@ -1,5 +1,7 @@
 //! Owned properties: one by one, and as a packet's set in the form of the wire.
 
+#[cfg(feature = "v5")]
+use core::borrow::Borrow;
 use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
@@ -147,12 +149,21 @@ impl Properties {
 
     /// The same from owned properties, which are copied too: a set is one piece.
     ///
+    /// ```
+    /// use mqtt_device_proto::{Property, PropertyId, owned::Properties};
+    /// let all = Properties::from_slice(&[Property::ContentType("text/plain"), Property::UserProperty("a", "b")])?;
+    /// let fewer = all.iter_owned().filter(|property| property.as_borrowed().id() != PropertyId::ContentType);
+    /// assert_eq!(Properties::try_from_iter(fewer)?.iter().count(), 1);
+    /// # Ok::<(), mqtt_device_proto::EncodeError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`from_slice`](Self::from_slice).
     #[cfg(feature = "v5")]
-    pub fn try_from_iter<'a>(properties: impl IntoIterator<Item = &'a Property>) -> Result<Self, EncodeError> {
-        let properties: Vec<_> = properties.into_iter().map(Property::as_borrowed).collect();
-        Self::from_slice(&properties)
+    pub fn try_from_iter(properties: impl IntoIterator<Item: Borrow<Property>>) -> Result<Self, EncodeError> {
+        let properties: Vec<_> = properties.into_iter().collect();
+        let borrowed: Vec<_> = properties.iter().map(|property| property.borrow().as_borrowed()).collect();
+        Self::from_slice(&borrowed)
     }
 
     /// Whether there is none.
