@@ -347,3 +347,25 @@ fn what_the_other_side_alone_may_send_is_not_sent() {
     server.encode(Packet::PingResp, &mut dst).unwrap();
     assert_eq!(dst[6..], [0xC0, 0, 0xD0, 0]);
 }
+
+#[test]
+fn what_is_skipped_has_a_sound_header() {
+    let mut cases = vec![
+        ("20 .. '0123456789'", Version::V311, DecodeErrorKind::WrongDirection),
+        ("8A .. '0123456789'", Version::V311, DecodeErrorKind::ReservedFlags),
+    ];
+    #[cfg(feature = "v5")]
+    cases.push(("82 8A 00", Version::V5, DecodeErrorKind::VarintNotMinimal));
+    for (bytes, version, kind) in cases {
+        let mut codec = Codec::server(8).skipping();
+        codec.set_version(version);
+        let mut src = BytesMut::from(&frame(bytes)[..]);
+        // And it goes on like that.
+        for _ in 0..2 {
+            match codec.decode(&mut src) {
+                Err(CodecError::Decode(error)) => assert_eq!(error.kind, kind, "{bytes}"),
+                other => panic!("{bytes}: {other:?}"),
+            }
+        }
+    }
+}

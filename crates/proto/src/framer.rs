@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt;
 
 use crate::error::DecodeError;
-use crate::frame::{Status, frame_len};
+use crate::frame::{Header, Status, frame_len};
 use crate::publish::PublishHead;
 use crate::types::{PacketType, Version};
 
@@ -111,6 +111,8 @@ impl<'m> Framer<'m> {
             Status::Oversize { total } => {
                 let packet = received.first().and_then(|first| PacketType::from_first_byte(*first));
                 let Some(packet) = packet else { return Ok(None) };
+                // What `frame_len` leaves to the version.
+                Header::read(received, self.version)?;
                 let mut head = None;
                 if packet == PacketType::Publish {
                     head = PublishHead::decode(received, self.version)?;

@@ -41,7 +41,8 @@
 //!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
 //!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
 //!   that no packet can have is refused; what depends on the version or on another field is left to encoding, as with a
-//!   packet that is built. **A password is serialised as it is**: use `Debug` for logs.
+//!   packet that is built. **A password is serialised as it is**, and the
+//!   error of a format may quote what it could not read: use `Debug` for logs.
 //! - `alloc`: a [`Router`] that grows.
 //! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
 //! - `proptest`: the module `strategy`, all packets of a side and malformed ones, for tests; with `bytes`, and with `std`.

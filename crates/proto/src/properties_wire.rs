@@ -56,13 +56,19 @@ pub(super) fn open<'b>(reader: &mut Reader<'b>) -> Result<Reader<'b>, DecodeErro
 }
 
 /// Checks a set. The answer is the set as a text, if it is one.
-pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> Result<Option<&'b str>, DecodeError> {
+pub(super) fn check<'b>(reader: Reader<'b>, place: Places, sender: Role) -> Result<Option<&'b str>, DecodeError> {
     let bytes = reader.rest();
     let text = from_utf8(bytes).ok();
     // A quick look first, where memory for the code of both is no matter.
-    if cfg!(target_pointer_width = "64") && text.is_some() && is_good_text(bytes, place, sender) {
-        return Ok(text);
+    let is_good = cfg!(target_pointer_width = "64") && text.is_some() && is_good_text(bytes, place, sender);
+    if !is_good {
+        check_each(reader, place, sender)?;
     }
+    Ok(text)
+}
+
+/// Finds the first defect of a set, and where it is.
+fn check_each(mut reader: Reader<'_>, place: Places, sender: Role) -> Result<(), DecodeError> {
     let set = &mut reader;
     let start = set.position();
     let mut seen = Seen::default();
@@ -84,11 +90,11 @@ pub(super) fn check<'b>(mut reader: Reader<'b>, place: Places, sender: Role) -> 
     if seen.lacks_method() {
         return Err(set.fault_at(start, DecodeErrorKind::NoAuthenticationMethod));
     }
-    Ok(text)
+    Ok(())
 }
 
 /// Whether a set, which is UTF-8 as a whole, has no defect, without a word on what it would be. What is good and rare is
-/// left to `check`.
+/// left to `check_each`.
 fn is_good_text(set: &[u8], place: Places, sender: Role) -> bool {
     let mut seen = Seen::default();
     let mut rest = set;
@@ -432,5 +438,56 @@ fn value_len(value: &Value<'_>) -> usize {
         Value::Text(v) => v.len().saturating_add(2),
         Value::Topic(v) | Value::Binary(v) => v.len().saturating_add(2),
         Value::Pair(name, value) => name.len().saturating_add(value.len()).saturating_add(4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::{check_each, from_utf8, is_good_text};
+    use crate::property::Places;
+    use crate::reader::Reader;
+    use crate::types::{PacketType, Role};
+
+    /// What is found good at a look is found good one by one. Never the other way round alone: what is usual stays quick.
+    #[test]
+    fn the_quick_check_takes_nothing_that_the_other_refuses() {
+        let sets: [&[u8]; 6] = [
+            b"\x01\x01\x02\0\0\x0E\x10\x03\0\x02a/\x08\0\x01t\x09\0\x02\0\x07\x0B\x05\x23\0\x01\x26\0\x01n\0\x02vv",
+            b"\x11\0\0\0\x01\x15\0\x01m\x16\0\x01d\x17\x01\x19\x01\x21\0\x01\x22\0\x01\x27\0\0\0\x01",
+            b"\x12\0\x01c\x13\0\x05\x1A\0\x01i\x1C\0\x01s\x1F\0\x01r\x24\x01\x25\x01\x28\x01\x29\x01\x2A\x01",
+            b"\x18\0\0\0\x01\x26\0\x01n\0\x01v\x26\0\x01n\0\x01v",
+            b"\x03\0\x04\xC3\xA9\xC3\xA9\x26\0\x02\xC2\xA2\0\x03\xE2\x82\xAC",
+            b"\x0B\x01\x0B\x02\x1F\0\0",
+        ];
+        let places =
+            [Places::PUBLISH, Places::CONNECT, Places::CONNACK, Places::WILL, Places::SUBSCRIBE, Places::DISCONNECT];
+        let (mut good, mut quick) = (0, 0);
+        let mut judge = |set: &[u8]| {
+            for place in places {
+                for sender in [Role::Client, Role::Server] {
+                    let each = check_each(Reader::new(set, set.len(), PacketType::Publish), place, sender);
+                    let quickly = from_utf8(set).is_ok() && is_good_text(set, place, sender);
+                    assert!(!quickly || each.is_ok(), "{set:02x?} {place:?} {sender:?}: {each:?}");
+                    good += u32::from(each.is_ok());
+                    quick += u32::from(quickly);
+                }
+            }
+        };
+        for set in sets {
+            judge(set);
+            for at in 0..set.len() {
+                let mut changed = Vec::from(set);
+                for byte in 0..=255 {
+                    changed[at] = byte;
+                    judge(&changed);
+                }
+                judge(&set[..at]);
+                changed.remove(at);
+                judge(&changed);
+            }
+        }
+        assert!(quick > 1000 && quick <= good, "{quick} of {good}");
     }
 }

@@ -112,7 +112,9 @@ impl<F: AsRef<str>, V> Slots for alloc::vec::Vec<Slot<F, V>> {
 /// leaps over. In the worst case, whatever the topic and the filters are, each route is looked at twice; a look reads no
 /// more than the filter and the topic.
 ///
-/// [`insert`](Self::insert) and [`remove`](Self::remove) move the routes that are behind: cheap for thousands.
+/// [`insert`](Self::insert) and [`remove`](Self::remove) move the routes that are behind: cheap for thousands. They look at
+/// all routes of the same filter: where very many subscribe to one, keep a list of them as its value. A router that grows
+/// does not give memory back.
 #[derive(Clone)]
 pub struct Router<S> {
     slots: S,

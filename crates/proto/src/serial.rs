@@ -80,13 +80,15 @@ macro_rules! lists {
 
 lists!(Properties Filters TopicFilters ReasonCodes);
 
-/// Binary data: a string where the format is for humans and the data is UTF-8.
+/// Binary data. Where the format is for humans, a string if it is UTF-8, else numbers: what such formats make of bytes
+/// differs, and some cannot read it back.
 struct Binary<'b>(&'b [u8]);
 
 impl Serialize for Binary<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match from_utf8(self.0) {
             Ok(text) if serializer.is_human_readable() => serializer.serialize_str(text),
+            _ if serializer.is_human_readable() => serializer.collect_seq(self.0),
             _ => serializer.serialize_bytes(self.0),
         }
     }

@@ -59,7 +59,7 @@ const MAX_LEN: usize = 0xFFFF;
 /// assert_eq!(TopicName::new("house/+"), Err(TopicError::WildcardInName));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicName<'b>(&'b str);
 
@@ -130,7 +130,7 @@ impl fmt::Display for TopicName<'_> {
 /// [`matches`](Self::matches) take it apart. MQTT 3.1.1 has no shared subscriptions, so decoding that version does not
 /// demand the form of them; [`new`](Self::new) always does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(transparent))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TopicFilter<'b>(&'b str);
 

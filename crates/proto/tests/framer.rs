@@ -131,3 +131,25 @@ fn a_server_says_the_version_once_it_knows_it() {
         }
     }
 }
+
+#[test]
+fn the_header_of_what_is_skipped_is_judged_by_the_version() {
+    for (bytes, version, expected) in [
+        // The DUP bit of MQTT 3.1.
+        (&[0x8A, 0x7F][..], Version::V31, None),
+        (&[0x8A, 0x7F], Version::V311, Some(DecodeErrorKind::ReservedFlags)),
+        (&[0x82, 0xFF, 0x00], Version::V311, None),
+        #[cfg(feature = "v5")]
+        (&[0x82, 0xFF, 0x00], Version::V5, Some(DecodeErrorKind::VarintNotMinimal)),
+    ] {
+        let mut buffer = [0; 16];
+        let mut framer = Framer::new(&mut buffer, 16, version);
+        framer.space()[..bytes.len()].copy_from_slice(bytes);
+        framer.filled(bytes.len());
+        match (framer.next(), expected) {
+            (Ok(Some(Framed::Skipped(skipped))), None) => assert_eq!(skipped.packet, PacketType::Subscribe),
+            (Err(error), Some(kind)) => assert_eq!(error.kind, kind),
+            (other, _) => panic!("{bytes:02x?} {version}: {other:?}"),
+        }
+    }
+}

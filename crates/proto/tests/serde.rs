@@ -1,4 +1,4 @@
-//! What is serialised comes back the same, in a format for humans and in a binary one; what breaks a rule does not.
+//! What is serialised comes back the same, in formats for humans and in a binary one; what breaks a rule does not.
 
 mod common;
 #[cfg(feature = "bytes")]
@@ -14,10 +14,13 @@ use mqtt_device_proto::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// There and back in both formats; the answer is the JSON.
+/// There and back in all formats; the answer is the JSON.
 fn through<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> String {
     let json = serde_json::to_string(value).unwrap();
     assert_eq!(serde_json::from_str::<T>(&json).map_err(|e| e.to_string()).as_ref(), Ok(value), "{json}");
+    // Another one for humans, which has bytes of its own and shows newtypes.
+    let shown = ron::to_string(value).unwrap();
+    assert_eq!(ron::from_str::<T>(&shown).map_err(|e| e.to_string()).as_ref(), Ok(value), "{shown}");
     let binary = &mut [0; 4096];
     let binary = postcard::to_slice(value, binary).unwrap();
     assert_eq!(postcard::from_bytes::<T>(binary).as_ref(), Ok(value), "{binary:02x?}");

@@ -3,13 +3,17 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use mqtt_device_proto::{Connect, PacketType, PublishHead, Skipped, Status, Version, frame_len, owned};
+use mqtt_device_proto::{
+    Connect, DecodeErrorKind, Packet, PacketType, PublishHead, Skipped, Status, Version, frame_len, owned,
+};
 use tokio_util::codec::Decoder;
 
 use super::{Codec, CodecError, Incoming};
 
 /// The least that is reserved at a time for a packet that is not complete.
 const CHUNK: usize = 4096;
+/// The longest fixed header.
+const HEADER: usize = 5;
 
 impl Decoder for Codec {
     type Item = Incoming;
@@ -77,6 +81,14 @@ impl Codec {
     /// Skips a packet of `total` bytes, once it is known what it is about.
     fn skip(&mut self, src: &mut BytesMut, total: u32, version: Version) -> Result<Option<Incoming>, CodecError> {
         let Some(packet) = src.first().and_then(|first| PacketType::from_first_byte(*first)) else { return Ok(None) };
+        // Its fixed header is judged all the same: the type by its sender, the flags and the length by the version.
+        match Packet::decode(src.get(..HEADER).unwrap_or(src), version, self.peer) {
+            Err(error) if error.kind != DecodeErrorKind::Incomplete => {
+                self.failed = Some(error);
+                return Err(error.into());
+            }
+            _ => {}
+        }
         let mut head = None;
         if packet == PacketType::Publish {
             // Not more than is allowed is looked at, however much a read brings.

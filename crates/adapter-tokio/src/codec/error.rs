@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use mqtt_device_proto::{DecodeError, EncodeError, PacketType};
+use mqtt_device_proto::{DecodeError, EncodeError, PacketType, ReasonCode};
 
 /// Why a [`Codec`](super::Codec) cannot go on, or did not take a packet.
 #[non_exhaustive]
@@ -37,6 +37,18 @@ pub enum CodecError {
     WrongDirection(PacketType),
     /// There is no version to encode for: no CONNECT has come yet. Nothing was written.
     NoVersion,
+}
+
+impl CodecError {
+    /// What to tell the peer of MQTT 5 before closing, where it is to blame.
+    #[must_use]
+    pub const fn reason_code(&self) -> Option<ReasonCode> {
+        match self {
+            Self::Decode(error) => Some(error.reason_code()),
+            Self::TooLarge { .. } => Some(ReasonCode::PACKET_TOO_LARGE),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for CodecError {

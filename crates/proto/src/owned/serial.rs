@@ -50,7 +50,11 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteStr
 
 /// Binary data: a string, bytes, or an array of numbers.
 pub(super) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-    deserializer.deserialize_byte_buf(Binary)
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_any(Binary)
+    } else {
+        deserializer.deserialize_byte_buf(Binary)
+    }
 }
 
 struct Binary;
