@@ -52,6 +52,8 @@ fn of_200_lines_on_standard_input_none_is_lost() {
     stdin.write_all(lines.as_bytes()).unwrap();
     let got: Vec<_> = triggers_of(&mut serving, 20).into_iter().map(|payload| payload[0].clone()).collect();
     assert_eq!(got, (0..20).map(Value::from).collect::<Vec<_>>());
+    // The gateway has it before the device knows.
+    device.stdout().wait(|line| line.starts_with("trigger acknowledged") && line.ends_with("-220)")).unwrap();
     let ended = stop(&mut device);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
 }
@@ -79,6 +81,7 @@ fn lines_on_standard_input_wait_for_the_broker() {
     device.stdout().wait_from(device.stdout().len(), PATIENCE, |line| line.contains("nobody listens there")).unwrap();
     broker.restart().unwrap();
     assert_eq!(triggers_of(&mut serving, 100), (0..100).map(Value::from).collect::<Vec<_>>());
+    device.stdout().wait(|line| line.starts_with("trigger acknowledged") && line.ends_with("-100)")).unwrap();
     let ended = stop(&mut device);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
 }
