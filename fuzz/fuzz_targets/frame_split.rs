@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use mqtt_device_fuzz::meaning;
 use mqtt_device_proto::{
-    DecodeError, Framed, Framer, Packet, PacketType, PublishHead, Role, Status, Version, frame_len,
+    DecodeError, DecodeErrorKind, Framed, Framer, Packet, PacketType, PublishHead, Role, Status, Version, frame_len,
 };
 
 const LIMIT: u32 = 256;
@@ -54,6 +54,12 @@ fn expect(stream: &[u8], limit: usize, version: Version) -> (Vec<String>, Option
             Ok(Status::Partial { .. }) => return (out, None),
             Ok(Status::Oversize { total }) => {
                 let packet = PacketType::from_first_byte(rest[0]).unwrap();
+                // The fixed header is judged by the version, though a framer does not know the sender.
+                if let Err(error) = Packet::decode(&rest[..rest.len().min(5)], version, Role::Client)
+                    && !matches!(error.kind, DecodeErrorKind::Incomplete | DecodeErrorKind::WrongDirection)
+                {
+                    return (out, Some(error));
+                }
                 // No more of it is ever in the buffer.
                 let seen = &rest[..rest.len().min(limit)];
                 let head = match packet {
