@@ -182,6 +182,11 @@ fn a_frame_that_is_not_there_leaves_the_stream_alone() {
         assert_eq!(Frame::take(&mut stream, limit), Ok(expected));
         assert_eq!(stream, bytes);
     }
+    // All of it is there, and too long.
+    let whole = [0x30, 0x05, 0, 1, b't', b'p', b'p'];
+    let mut stream = &whole[..];
+    assert_eq!(Frame::take(&mut stream, 6), Ok(Status::Oversize { total: 7 }));
+    assert_eq!(stream, whole);
     let mut stream = &[0x36, 0][..];
     assert_eq!(Frame::take(&mut stream, 9).unwrap_err().kind, DecodeErrorKind::BadQoS);
     assert_eq!(stream, [0x36, 0]);
