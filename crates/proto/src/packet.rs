@@ -322,21 +322,6 @@ macro_rules! encoding {
                 crate::packet::packet_len(self.body_len(version)?)
             }
 
-            /// Appends the packet to `out` and answers its length. After an error `out` is as it was.
-            ///
-            /// # Errors
-            /// [`EncodeError`] for everything that the standard forbids whoever sends it.
-            #[cfg(feature = "alloc")]
-            pub fn append(&self, version: Version, out: &mut alloc::vec::Vec<u8>) -> Result<usize, EncodeError> {
-                let start = out.len();
-                out.resize(start.saturating_add(self.encoded_len(version)?), 0);
-                let written = self.encode(version, out.get_mut(start..).unwrap_or_default());
-                if written.is_err() {
-                    out.truncate(start);
-                }
-                written
-            }
-
             /// Writes the packet to the front of `out` and answers its length.
             ///
             /// # Errors
