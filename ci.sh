@@ -216,7 +216,7 @@ part_features() {
     done
     # What only adds to the types that are there: each alone, with and without MQTT 5; then all of it, tested without
     # MQTT 5, since `test` has it all with.
-    for feature in bytes serde defmt proptest; do
+    for feature in bytes serde defmt proptest unchecked-ascii; do
         for set in "$feature" "$feature,v5"; do
             check "mqtt-device-proto with $set" cargo clippy -q -p mqtt-device-proto --lib --no-default-features --features "$set" -- -D warnings
         done
@@ -253,7 +253,7 @@ part_nopanic() {
     for triple in "${triples[@]}"; do
         level='"z"'
         [[ $triple != x86_64* ]] || level=3
-        for features in '' v5; do
+        for features in '' v5 v5,unchecked-ascii; do
             check "no panic can be reached in the codec${features:+ with $features} on $triple" \
                 "${build[@]}" --config "profile.release.opt-level=$level" --target "$triple" --features "$features"
         done

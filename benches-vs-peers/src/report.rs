@@ -26,12 +26,33 @@ struct Found {
 /// Reads the runs in the folder `from` and writes the table to the file `to`, or JSON to standard output for `-`.
 pub fn write(from: &str, to: &str) -> Result<(), String> {
     let from = Path::new(from);
-    let named = |name: &str| read(&from.join(name)).map_err(|error| format!("{name}: {error}"));
+    let (mut rows, found) = joined(from, "")?;
+    rows.extend(joined(from, "unchecked-")?.0);
+    if to == "-" {
+        for Row { case, who, instructions, allocations, ns } in rows {
+            let (instructions, allocations) = (instructions.round(), (allocations * 1000.0).round() / 1000.0);
+            println!(
+                "{{\"bench\":\"codec\",\"case\":\"{case}\",\"who\":\"{who}\",\"instructions\":{instructions},\
+                 \"allocations\":{allocations},\"ns\":{ns:.1}}}"
+            );
+        }
+        return Ok(());
+    }
+    let page = page(&rows, &found.left_out, &found.malformed).map_err(|error| error.to_string())?;
+    fs::write(to, page).map_err(|error| format!("{to}: {error}"))
+}
+
+/// The cells of one build, whose files have the prefix, and what it said besides.
+fn joined(from: &Path, prefix: &str) -> Result<(Vec<Row>, Found), String> {
+    let named = |name: &str| {
+        let name = format!("{prefix}{name}");
+        read(&from.join(&name)).map_err(|error| format!("{name}: {error}"))
+    };
     let (marked, allocations, ns) = (named("instructions")?, named("allocations")?, named("nanoseconds")?);
     let mut rows = Vec::new();
     for (at, cell) in marked.cells.iter().enumerate() {
         // Four counts a cell: what came before, a run, what came before the other, a run of twice the length.
-        let count = |n: usize| counted(&from.join(format!("counts.{}", 4 * at + n)));
+        let count = |n: usize| counted(&from.join(format!("{prefix}counts.{}", 4 * at + n)));
         let instructions = (count(4)? - count(2)?) / cell.value;
         let same = |other: &&Cell| (&other.case, &other.who) == (&cell.case, &cell.who);
         let of = |found: &Found| found.cells.iter().find(same).map(|cell| cell.value).ok_or("a cell is missing");
@@ -43,18 +64,7 @@ pub fn write(from: &str, to: &str) -> Result<(), String> {
             ns: of(&ns)?,
         });
     }
-    if to == "-" {
-        for Row { case, who, instructions, allocations, ns } in rows {
-            let (instructions, allocations) = (instructions.round(), (allocations * 1000.0).round() / 1000.0);
-            println!(
-                "{{\"bench\":\"codec\",\"case\":\"{case}\",\"who\":\"{who}\",\"instructions\":{instructions},\
-                 \"allocations\":{allocations},\"ns\":{ns:.1}}}"
-            );
-        }
-        return Ok(());
-    }
-    let page = page(&rows, &ns.left_out, &allocations.malformed).map_err(|error| error.to_string())?;
-    fs::write(to, page).map_err(|error| format!("{to}: {error}"))
+    Ok((rows, Found { malformed: allocations.malformed, ..ns }))
 }
 
 fn read(path: &Path) -> io::Result<Found> {
@@ -87,7 +97,8 @@ fn page(rows: &[Row], left_out: &[String], malformed: &[String]) -> Result<Strin
     writeln!(page, "Measured with {}, on {} ({}).\n", compiler(), machine(), std::env::consts::ARCH)?;
     writeln!(page, "Peers: {}.\n", versions.join(", "))?;
     page.push_str("## Instructions per packet: ours and the best peer\n\n");
-    page.push_str("| case | mqtt-device | best peer | | ours / best | memcpy |\n|---|--:|--:|---|--:|--:|\n");
+    page.push_str("| case | mqtt-device | unchecked-ascii | best peer | | ours / best | memcpy |\n");
+    page.push_str("|---|--:|--:|--:|---|--:|--:|\n");
     let ours = || rows.iter().filter(|row| row.who == "mqtt-device");
     for row in ours() {
         let same = || rows.iter().filter(|other| other.case == row.case);
@@ -95,8 +106,10 @@ fn page(rows: &[Row], left_out: &[String], malformed: &[String]) -> Result<Strin
         let best = peers.min_by(|a, b| a.instructions.total_cmp(&b.instructions));
         let floor = same().find(|other| other.who == "memcpy").map_or(f64::NAN, |floor| floor.instructions);
         let (best, name) = best.map_or((f64::NAN, "-"), |best| (best.instructions, best.who.as_str()));
+        let unchecked = same().find(|other| other.who == "mqtt-device-unchecked-ascii");
+        let unchecked = unchecked.map_or("-".to_owned(), |row| format!("{:.0}", row.instructions));
         let (n, ratio) = (row.instructions, row.instructions / best);
-        writeln!(page, "| {} | **{n:.0}** | {best:.0} | {name} | {ratio:.2} | {floor:.0} |", row.case)?;
+        writeln!(page, "| {} | **{n:.0}** | {unchecked} | {best:.0} | {name} | {ratio:.2} | {floor:.0} |", row.case)?;
     }
     for kind in ["decode/v5-", "encode/v5-", "decode/", "encode/"] {
         let v5 = kind.ends_with("v5-");

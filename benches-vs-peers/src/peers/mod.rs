@@ -17,6 +17,9 @@ use ours::Ours;
 pub fn run(bench: &mut Bench) {
     decode::<Ours<false>>(bench);
     decode::<Ours<true>>(bench);
+    if cfg!(feature = "unchecked-ascii") {
+        return;
+    }
     decode::<mqtt_protocol_core::V4>(bench);
     decode::<mqtt_protocol_core::V5>(bench);
     decode::<mqttbytes::RumqttcV4>(bench);

@@ -21,7 +21,8 @@ pub struct Input<'a> {
 }
 
 impl<const V5: bool> Decoder for Ours<V5> {
-    const WHO: &'static str = "mqtt-device";
+    const WHO: &'static str =
+        if cfg!(feature = "unchecked-ascii") { "mqtt-device-unchecked-ascii" } else { "mqtt-device" };
     const V5: bool = V5;
     type Input<'a> = Input<'a>;
 

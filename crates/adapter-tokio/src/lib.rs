@@ -32,6 +32,7 @@
 //! # Ok(())
 //! # }
 //! ```
+#![forbid(unsafe_code)]
 
 mod client;
 #[cfg(feature = "codec")]

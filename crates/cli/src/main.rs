@@ -1,4 +1,5 @@
 //! The program `mqtt-device`.
+#![forbid(unsafe_code)]
 
 mod broker;
 mod cli;

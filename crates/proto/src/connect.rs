@@ -133,15 +133,34 @@ impl<'b> Connect<'b> {
         let keep_alive = reader.u16()?;
         let properties = Properties::read(&mut reader, version, Places::CONNECT, Role::Client)?;
         let clean_start = flags & CLEAN_START != 0;
-        reader.look_for_text();
-        let client_id = reader.string()?;
+        let text = reader.text();
+        let client_id = reader.string(text)?;
         if client_id.is_empty() && !version.has_properties() && (!clean_start || version == Version::V31) {
             return Err(reader.fault_back(2, DecodeErrorKind::EmptyClientId));
         }
-        let will = if flags & WILL == 0 { None } else { Some(Will::read(&mut reader, version, flags)?) };
-        let username = if flags & USERNAME == 0 { None } else { Some(reader.string()?) };
+        let mut will = Will {
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: TopicName::EMPTY,
+            payload: &[],
+            properties: Properties::EMPTY,
+        };
+        if flags & WILL != 0 {
+            will.properties = Properties::read(&mut reader, version, Places::WILL, Role::Client)?;
+            let at = reader.position();
+            will.topic = reader.topic_name(text)?;
+            if will.topic.is_empty() {
+                return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
+            }
+            will.payload = reader.binary()?;
+        }
+        let username = if flags & USERNAME == 0 { None } else { Some(reader.string(text)?) };
         let password = if flags & PASSWORD == 0 { None } else { Some(reader.binary()?) };
         reader.finish()?;
+        // QoS 3 was refused with the flags.
+        will.qos = QoS::from_u8((flags & WILL_QOS) >> 3).unwrap_or_default();
+        will.retain = flags & WILL_RETAIN != 0;
+        let will = if flags & WILL != 0 { Some(will) } else { None };
         Ok(Packet::Connect(Self { clean_start, keep_alive, client_id, will, username, password, properties }))
     }
 
@@ -263,20 +282,7 @@ const fn is_usual(flags: u8) -> bool {
         && flags & (USERNAME | PASSWORD) != PASSWORD
 }
 
-impl<'b> Will<'b> {
-    fn read(reader: &mut Reader<'b>, version: Version, flags: u8) -> Result<Self, DecodeError> {
-        let properties = Properties::read(reader, version, Places::WILL, Role::Client)?;
-        let at = reader.position();
-        let topic = reader.topic_name()?;
-        if topic.is_empty() {
-            return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
-        }
-        let payload = reader.binary()?;
-        // QoS 3 was refused with the flags.
-        let qos = QoS::from_u8((flags & WILL_QOS) >> 3).unwrap_or_default();
-        Ok(Self { qos, retain: flags & WILL_RETAIN != 0, topic, payload, properties })
-    }
-
+impl Will<'_> {
     fn len(&self, version: Version) -> Result<usize, EncodeError> {
         if self.topic.is_empty() {
             return Err(EncodeError::EmptyTopicName);

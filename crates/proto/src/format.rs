@@ -3,6 +3,7 @@
 use defmt::{Format, Formatter, write};
 
 use crate::connect::{Connect, Redacted};
+use crate::filters::{Filters, FiltersIter, TopicFilters, TopicFiltersIter};
 use crate::frame::Frame;
 use crate::framer::Framer;
 use crate::properties::{Properties, PropertyIter};
@@ -10,7 +11,7 @@ use crate::property::Property;
 use crate::reason::ReasonCode;
 use crate::router::{Matches, Router, Slots};
 use crate::suback::{ReasonCodes, ReasonCodesIter};
-use crate::subscribe::{Filters, FiltersIter, SubscribeOptions, TopicFilters, TopicFiltersIter};
+use crate::subscription::SubscribeOptions;
 use crate::types::PacketId;
 
 /// Item by item, as a slice is shown.

@@ -118,6 +118,7 @@ impl<'b> Packet<'b> {
         Self::decode_as(packet, first, Reader::new(body, frame.len(), packet), version, role)
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn decode_as(
         packet: PacketType,
         first: u8,

@@ -3,8 +3,12 @@
 use core::fmt;
 
 use crate::error::{DecodeError, EncodeError};
+#[cfg(feature = "v5")]
+use crate::fields::Wire;
 use crate::property::{Places, Property, PropertyId};
 use crate::reader::Reader;
+#[cfg(feature = "v5")]
+use crate::text::Text;
 use crate::topic::TopicName;
 use crate::types::{QoS, Role, Version};
 use crate::writer::Writer;
@@ -26,10 +30,7 @@ type Repr<'b> = core::marker::PhantomData<&'b ()>;
 #[cfg(feature = "v5")]
 #[derive(Clone, Copy)]
 enum Repr<'b> {
-    /// Checked.
-    Wire(&'b [u8]),
-    /// The same; all of it is UTF-8, the numbers too, and so is every part of it.
-    Text(&'b str),
+    Wire(Wire<'b>),
     Slice(&'b [Property<'b>]),
 }
 
@@ -60,8 +61,8 @@ impl<'b> Properties<'b> {
     pub const fn is_empty(&self) -> bool {
         #[cfg(feature = "v5")]
         match self.repr {
-            Repr::Wire(bytes) => bytes.is_empty(),
-            Repr::Text(text) => text.is_empty(),
+            Repr::Wire(Wire::Text(text)) => text.is_empty(),
+            Repr::Wire(Wire::Bytes(bytes)) => bytes.is_empty(),
             Repr::Slice(slice) => slice.is_empty(),
         }
         #[cfg(not(feature = "v5"))]
@@ -73,8 +74,10 @@ impl<'b> Properties<'b> {
     pub fn iter(&self) -> PropertyIter<'b> {
         #[cfg(feature = "v5")]
         return match self.repr {
-            Repr::Wire(rest) => PropertyIter { rest, ..PropertyIter::EMPTY },
-            Repr::Text(text) => PropertyIter { rest: text.as_bytes(), text, ..PropertyIter::EMPTY },
+            Repr::Wire(Wire::Bytes(rest)) => PropertyIter { rest, ..PropertyIter::EMPTY },
+            Repr::Wire(Wire::Text(text)) => {
+                PropertyIter { rest: text.as_bytes(), text: Text::known(text), ..PropertyIter::EMPTY }
+            }
             Repr::Slice(slice) => PropertyIter { slice, ..PropertyIter::EMPTY },
         };
         #[cfg(not(feature = "v5"))]
@@ -179,15 +182,14 @@ pub struct PropertyIter<'b>(core::marker::PhantomData<&'b ()>);
 pub struct PropertyIter<'b> {
     /// Of a packet: checked.
     rest: &'b [u8],
-    /// Ends where `rest` ends, or is empty if that is not UTF-8 as a whole.
-    text: &'b str,
+    text: Text<'b>,
     /// Of a caller, if `rest` is empty.
     slice: &'b [Property<'b>],
 }
 
 #[cfg(feature = "v5")]
 impl PropertyIter<'_> {
-    const EMPTY: Self = Self { rest: &[], text: "", slice: &[] };
+    const EMPTY: Self = Self { rest: &[], text: Text::known(""), slice: &[] };
 }
 
 impl fmt::Debug for PropertyIter<'_> {
@@ -207,9 +209,10 @@ impl<'b> Iterator for PropertyIter<'b> {
             self.slice = rest;
             Some(*first)
         } else {
-            let property;
-            (property, self.rest) = wire::read(self.rest, self.text)?;
-            Some(property)
+            let mut rest = self.rest;
+            let property = Property::take(&mut rest, self.text);
+            self.rest = rest;
+            property
         }
         #[cfg(not(feature = "v5"))]
         None
@@ -242,18 +245,22 @@ impl<'b> Properties<'b> {
     #[cfg(feature = "v5")]
     #[inline(never)]
     fn check(set: Reader<'b>, place: Places, sender: Role) -> Result<Self, DecodeError> {
-        let bytes = set.rest();
-        let repr = match wire::check(set, place, sender)? {
-            Some(text) => Repr::Text(text),
-            None => Repr::Wire(bytes),
-        };
-        Ok(Self { repr, place })
+        Ok(Self { repr: Repr::Wire(wire::check(set, place, sender)?), place })
     }
 
     /// Bytes of the set with its length in front, all checked `[MQTT-2.2.2-1 v5]`.
     #[inline]
     pub(crate) fn encoded_len(&self, version: Version, place: Places) -> Result<usize, EncodeError> {
-        self.count(version, place).map(|counted| Self::with_length(counted, version))
+        if self.is_empty() {
+            return Ok(Self::with_length(0, version));
+        }
+        self.count_apart(version, place).map(|counted| Self::with_length(counted, version))
+    }
+
+    /// Most packets have no properties, and need not have in them what others need.
+    #[inline(never)]
+    fn count_apart(&self, version: Version, place: Places) -> Result<usize, EncodeError> {
+        self.count(version, place)
     }
 
     /// Bytes of the set without its length in front, all checked; 0 before MQTT 5. For `write_counted`.
@@ -285,11 +292,23 @@ impl<'b> Properties<'b> {
     /// Writes what `encoded_len` has counted.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
-        #[cfg(feature = "v5")]
-        if let Repr::Slice(slice) = self.repr {
-            return self.write_counted(version, if slice.is_empty() { 0 } else { wire::counted(slice) }, writer);
+        if !version.has_properties() {
+            return Some(());
         }
-        self.write_counted(version, 0, writer)
+        if self.is_empty() {
+            return writer.u8(0);
+        }
+        writer.hand_to(|writer| self.write_apart(version, writer))
+    }
+
+    #[inline(never)]
+    fn write_apart<'o>(&self, version: Version, mut writer: Writer<'o>) -> Option<Writer<'o>> {
+        #[cfg(feature = "v5")]
+        let counted = if let Repr::Slice(slice) = self.repr { wire::counted(slice) } else { 0 };
+        #[cfg(not(feature = "v5"))]
+        let counted = 0;
+        self.write_counted(version, counted, &mut writer)?;
+        Some(writer)
     }
 
     /// The same for a set of which `count` is known.
@@ -298,10 +317,9 @@ impl<'b> Properties<'b> {
         #[cfg(feature = "v5")]
         if version.has_properties() {
             let bytes = match self.repr {
-                Repr::Wire(bytes) => bytes,
-                Repr::Text(text) => text.as_bytes(),
+                Repr::Wire(wire) => wire.as_bytes(),
                 Repr::Slice([]) => return writer.u8(0),
-                Repr::Slice(slice) => return wire::write(slice, counted, writer),
+                Repr::Slice(slice) => return writer.hand_to(|writer| wire::write(slice, counted, writer)),
             };
             writer.varint(u32::try_from(bytes.len()).ok()?)?;
             return writer.bytes(bytes);
@@ -314,8 +332,7 @@ impl<'b> Properties<'b> {
     #[inline]
     fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
         match self.repr {
-            Repr::Wire(bytes) if self.place == place => Ok(bytes.len()),
-            Repr::Text(text) if self.place == place => Ok(text.len()),
+            Repr::Wire(wire) if self.place == place => Ok(wire.as_bytes().len()),
             Repr::Slice([]) => Ok(0),
             Repr::Slice(slice) => wire::len_of_slice(slice, place),
             _ => wire::len(self.iter(), place),
@@ -326,23 +343,17 @@ impl<'b> Properties<'b> {
 /// For owned properties, which are kept in the wire's form.
 #[cfg(all(feature = "bytes", feature = "v5"))]
 impl<'b> Properties<'b> {
-    /// The wire's form, as a text too if it is one, and where it may stand.
-    pub(crate) const fn wire(&self) -> Option<(&'b [u8], Option<&'b str>, Places)> {
+    /// The wire's form, and where it may stand.
+    pub(crate) const fn wire(&self) -> Option<(Wire<'b>, Places)> {
         match self.repr {
-            Repr::Wire(bytes) => Some((bytes, None, self.place)),
-            Repr::Text(text) => Some((text.as_bytes(), Some(text), self.place)),
+            Repr::Wire(wire) => Some((wire, self.place)),
             Repr::Slice(_) => None,
         }
     }
 
     /// From what `wire` or `written` gave.
-    pub(crate) const fn from_wire(bytes: &'b [u8], text: Option<&'b str>, place: Places) -> Self {
-        let repr = match text {
-            _ if bytes.is_empty() => return Self::EMPTY,
-            Some(text) => Repr::Text(text),
-            None => Repr::Wire(bytes),
-        };
-        Self { repr, place }
+    pub(crate) const fn from_wire(wire: Wire<'b>, place: Places) -> Self {
+        if wire.as_bytes().is_empty() { Self::EMPTY } else { Self { repr: Repr::Wire(wire), place } }
     }
 
     /// Properties in the wire's form, for no packet in particular: checked for what none may carry.
@@ -350,7 +361,7 @@ impl<'b> Properties<'b> {
         let counted = wire::len_of_slice(properties, Places::NONE)?;
         let len = Self::with_length(counted, Version::V5);
         let mut out = alloc::vec![0; len];
-        wire::write(properties, counted, &mut Writer::new(&mut out)).ok_or(EncodeError::PacketTooLarge)?;
+        wire::write(properties, counted, Writer::new(&mut out)).ok_or(EncodeError::PacketTooLarge)?;
         out.drain(..len.saturating_sub(counted));
         Ok(out)
     }

@@ -1,15 +1,11 @@
 //! The wire form of a property set: the checks on the way in, the counts on the way out.
 
-use core::num::{NonZeroU16, NonZeroU32};
-use core::str::from_utf8;
-
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-use crate::frame::Varint;
+use crate::fields::{Wire, take_binary, take_u8, take_u16, take_u32};
 use crate::property::{Kind, Places, Property, PropertyId};
-use crate::reader::{Reader, take_binary, take_string};
+use crate::reader::Reader;
 use crate::text;
-use crate::topic::TopicName;
-use crate::types::{QoS, Role};
+use crate::types::Role;
 use crate::writer::{VARINT_MAX, Writer, binary_len, string_len, varint_len};
 
 /// The identifiers that were seen; they are all below 64.
@@ -55,16 +51,16 @@ pub(super) fn open<'b>(reader: &mut Reader<'b>) -> Result<Reader<'b>, DecodeErro
     }
 }
 
-/// Checks a set. The answer is the set as a text, if it is one.
-pub(super) fn check<'b>(reader: Reader<'b>, place: Places, sender: Role) -> Result<Option<&'b str>, DecodeError> {
-    let bytes = reader.rest();
-    let text = from_utf8(bytes).ok();
+/// Checks a set.
+pub(super) fn check<'b>(reader: Reader<'b>, place: Places, sender: Role) -> Result<Wire<'b>, DecodeError> {
+    let set = Wire::of(reader.rest());
     // A quick look first, where memory for the code of both is no matter.
-    let is_good = cfg!(target_pointer_width = "64") && text.is_some() && is_good_text(bytes, place, sender);
+    let is_good =
+        cfg!(target_pointer_width = "64") && matches!(set, Wire::Text(_)) && is_good_text(reader.rest(), place, sender);
     if !is_good {
         check_each(reader, place, sender)?;
     }
-    Ok(text)
+    Ok(set)
 }
 
 /// Finds the first defect of a set, and where it is.
@@ -185,100 +181,6 @@ fn check_value(set: &mut Reader<'_>, id: PropertyId, kind: Kind) -> Result<(), D
     if in_range { Ok(()) } else { Err(set.fault_at(at, DecodeErrorKind::BadPropertyValue(id))) }
 }
 
-/// The next property of a set that was checked, and what is left; `text` ends where `rest` ends, or is empty. What was
-/// checked can be read: `None` is the end.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(super) fn read<'b>(mut rest: &'b [u8], text: &'b str) -> Option<(Property<'b>, &'b [u8])> {
-    use PropertyId as Id;
-    let set = &mut rest;
-    let id = PropertyId::from_u8(take_u8(set)?)?;
-    let property = match id.rules().1 {
-        Kind::Flag => {
-            let value = take_u8(set)?;
-            let flag = value != 0;
-            match id {
-                Id::PayloadFormatIndicator => Property::PayloadFormatIndicator(flag),
-                Id::RequestProblemInformation => Property::RequestProblemInformation(flag),
-                Id::RequestResponseInformation => Property::RequestResponseInformation(flag),
-                Id::MaximumQoS => Property::MaximumQoS(QoS::from_u8(value)?),
-                Id::RetainAvailable => Property::RetainAvailable(flag),
-                Id::WildcardSubscriptionAvailable => Property::WildcardSubscriptionAvailable(flag),
-                Id::SubscriptionIdentifiersAvailable => Property::SubscriptionIdentifiersAvailable(flag),
-                Id::SharedSubscriptionAvailable => Property::SharedSubscriptionAvailable(flag),
-                _ => return None,
-            }
-        }
-        Kind::U16 | Kind::NonZeroU16 => {
-            let value = take_u16(set)?;
-            match id {
-                Id::ServerKeepAlive => Property::ServerKeepAlive(value),
-                Id::TopicAliasMaximum => Property::TopicAliasMaximum(value),
-                Id::ReceiveMaximum => Property::ReceiveMaximum(NonZeroU16::new(value)?),
-                Id::TopicAlias => Property::TopicAlias(NonZeroU16::new(value)?),
-                _ => return None,
-            }
-        }
-        Kind::U32 | Kind::NonZeroU32 => {
-            let value = take_u32(set)?;
-            match id {
-                Id::MessageExpiryInterval => Property::MessageExpiryInterval(value),
-                Id::SessionExpiryInterval => Property::SessionExpiryInterval(value),
-                Id::WillDelayInterval => Property::WillDelayInterval(value),
-                Id::MaximumPacketSize => Property::MaximumPacketSize(NonZeroU32::new(value)?),
-                _ => return None,
-            }
-        }
-        Kind::Varint => Property::SubscriptionIdentifier(NonZeroU32::new(take_varint(set)?)?),
-        Kind::Binary => {
-            let value = take_binary(set)?;
-            match id {
-                Id::CorrelationData => Property::CorrelationData(value),
-                Id::AuthenticationData => Property::AuthenticationData(value),
-                _ => return None,
-            }
-        }
-        Kind::Text | Kind::Topic | Kind::Pair => {
-            let value = take_string(set, text)?;
-            match id {
-                Id::ContentType => Property::ContentType(value),
-                Id::ResponseTopic => Property::ResponseTopic(TopicName::checked(value)),
-                Id::AssignedClientIdentifier => Property::AssignedClientIdentifier(value),
-                Id::AuthenticationMethod => Property::AuthenticationMethod(value),
-                Id::ResponseInformation => Property::ResponseInformation(value),
-                Id::ServerReference => Property::ServerReference(value),
-                Id::ReasonString => Property::ReasonString(value),
-                Id::UserProperty => Property::UserProperty(value, take_string(set, text)?),
-                _ => return None,
-            }
-        }
-    };
-    Some((property, rest))
-}
-
-fn take_chunk<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (chunk, tail) = rest.split_first_chunk()?;
-    *rest = tail;
-    Some(*chunk)
-}
-
-fn take_u8(rest: &mut &[u8]) -> Option<u8> {
-    take_chunk(rest).map(|[byte]| byte)
-}
-
-fn take_u16(rest: &mut &[u8]) -> Option<u16> {
-    take_chunk(rest).map(u16::from_be_bytes)
-}
-
-fn take_u32(rest: &mut &[u8]) -> Option<u32> {
-    take_chunk(rest).map(u32::from_be_bytes)
-}
-
-fn take_varint(rest: &mut &[u8]) -> Option<u32> {
-    let Varint::Value { value, len, .. } = Varint::read(rest) else { return None };
-    *rest = rest.get(len..)?;
-    Some(value)
-}
-
 /// A property's value as the wire has it.
 enum Value<'b> {
     U8(u8),
@@ -397,9 +299,8 @@ pub(super) fn counted(slice: &[Property<'_>]) -> usize {
 
 /// Writes the length and the properties, which `len` has passed and counted.
 #[inline(never)]
-pub(super) fn write(slice: &[Property<'_>], counted: usize, writer: &mut Writer<'_>) -> Option<()> {
-    // Kept in registers while it is written to.
-    let mut own = core::mem::replace(writer, Writer::new(&mut []));
+pub(super) fn write<'o>(slice: &[Property<'_>], counted: usize, writer: Writer<'o>) -> Option<Writer<'o>> {
+    let mut own = writer;
     own.varint(u32::try_from(counted).ok()?)?;
     for property in slice {
         let id = property.id().as_u8();
@@ -425,8 +326,7 @@ pub(super) fn write(slice: &[Property<'_>], counted: usize, writer: &mut Writer<
             }
         }
     }
-    *writer = own;
-    Some(())
+    Some(own)
 }
 
 fn value_len(value: &Value<'_>) -> usize {
@@ -445,9 +345,10 @@ fn value_len(value: &Value<'_>) -> usize {
 mod tests {
     use std::vec::Vec;
 
-    use super::{check_each, from_utf8, is_good_text};
+    use super::{check_each, is_good_text};
     use crate::property::Places;
     use crate::reader::Reader;
+    use crate::text;
     use crate::types::{PacketType, Role};
 
     /// What is found good at a look is found good one by one. Never the other way round alone: what is usual stays quick.
@@ -468,7 +369,7 @@ mod tests {
             for place in places {
                 for sender in [Role::Client, Role::Server] {
                     let each = check_each(Reader::new(set, set.len(), PacketType::Publish), place, sender);
-                    let quickly = from_utf8(set).is_ok() && is_good_text(set, place, sender);
+                    let quickly = text::utf8(set).is_some() && is_good_text(set, place, sender);
                     assert!(!quickly || each.is_ok(), "{set:02x?} {place:?} {sender:?}: {each:?}");
                     good += u32::from(each.is_ok());
                     quick += u32::from(quickly);

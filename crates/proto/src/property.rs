@@ -4,6 +4,10 @@ use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use crate::connect::Redacted;
+#[cfg(feature = "v5")]
+use crate::fields::{take_binary, take_string, take_u8, take_u16, take_u32, take_varint};
+#[cfg(feature = "v5")]
+use crate::text::Text;
 use crate::topic::TopicName;
 use crate::types::{PacketType, QoS};
 
@@ -76,6 +80,44 @@ macro_rules! shown {
     };
 }
 
+/// A property's value, by its kind, off bytes that were checked.
+#[cfg(feature = "v5")]
+macro_rules! taken {
+    (MaximumQoS Flag $set:ident $text:ident) => {
+        Self::MaximumQoS(QoS::from_u8(take_u8($set)?)?)
+    };
+    ($id:ident Flag $set:ident $text:ident) => {
+        Self::$id(take_u8($set)? != 0)
+    };
+    ($id:ident U16 $set:ident $text:ident) => {
+        Self::$id(take_u16($set)?)
+    };
+    ($id:ident NonZeroU16 $set:ident $text:ident) => {
+        Self::$id(NonZeroU16::new(take_u16($set)?)?)
+    };
+    ($id:ident U32 $set:ident $text:ident) => {
+        Self::$id(take_u32($set)?)
+    };
+    ($id:ident NonZeroU32 $set:ident $text:ident) => {
+        Self::$id(NonZeroU32::new(take_u32($set)?)?)
+    };
+    ($id:ident Varint $set:ident $text:ident) => {
+        Self::$id(NonZeroU32::new(take_varint($set)?)?)
+    };
+    ($id:ident Text $set:ident $text:ident) => {
+        Self::$id(take_string($set, $text)?)
+    };
+    ($id:ident Topic $set:ident $text:ident) => {
+        Self::$id(TopicName::checked(take_string($set, $text)?))
+    };
+    ($id:ident Binary $set:ident $text:ident) => {
+        Self::$id(take_binary($set)?)
+    };
+    ($id:ident Pair $set:ident $text:ident) => {
+        Self::$id(take_string($set, $text)?, take_string($set, $text)?)
+    };
+}
+
 macro_rules! properties {
     ($($(#[$meta:meta])* $code:literal $id:ident $name:literal $kind:ident $places:expr;)*) => {
         /// The identifier of a property.
@@ -133,6 +175,15 @@ macro_rules! properties {
                     return f.debug_tuple("UserProperty").field(name).field(value).finish();
                 }
                 match self { $(shown!($id $kind value) => f.debug_tuple(stringify!($id)).field(value).finish(),)* }
+            }
+        }
+
+        #[cfg(feature = "v5")]
+        impl<'b> Property<'b> {
+            /// Takes a property off the front of a set that was checked, which may be part of a text. `None` is the end.
+            #[cfg_attr(target_pointer_width = "64", inline(always))]
+            pub(crate) fn take(set: &mut &'b [u8], text: Text<'b>) -> Option<Self> {
+                Some(match take_u8(set)? { $($code => taken!($id $kind set text),)* _ => return None })
             }
         }
 

@@ -6,6 +6,7 @@ use crate::packet::{Packet, encode, packet_len};
 use crate::properties::Properties;
 use crate::property::{Places, PropertyId};
 use crate::reader::Reader;
+use crate::text::Text;
 use crate::topic::TopicName;
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 use crate::writer::Writer;
@@ -277,7 +278,7 @@ impl<'b> PublishHead<'b> {
         let mut reader = Reader::new(body, end, header.packet);
         let at = reader.position();
         let qos = qos(header.first);
-        let fields = reader.topic_name().and_then(|topic| {
+        let fields = reader.topic_name(Text::default()).and_then(|topic| {
             if topic.is_empty() && !version.has_properties() {
                 return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
             }

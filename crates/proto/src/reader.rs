@@ -1,11 +1,9 @@
 //! Reads fields from the front of one packet's body; every defect becomes a `DecodeError` with its offset.
 
-use core::str::from_utf8;
-
 use crate::error::{DecodeError, DecodeErrorKind};
 #[cfg(feature = "v5")]
 use crate::frame::Varint;
-use crate::text::{self, BadText};
+use crate::text::{self, BadText, Text};
 use crate::topic::{self, TopicName};
 use crate::types::{PacketId, PacketType};
 
@@ -15,44 +13,19 @@ pub(crate) struct Reader<'b> {
     rest: &'b [u8],
     /// The offset of the end of `rest` in the frame.
     end: usize,
-    /// Ends where `rest` ends. Strings that lie in it need no check of their UTF-8, which saves most of the work where
-    /// short strings stand side by side.
-    text: &'b str,
     packet: PacketType,
 }
 
 impl<'b> Reader<'b> {
     /// `body` ends `end` bytes after the start of the frame.
     pub(crate) const fn new(body: &'b [u8], end: usize, packet: PacketType) -> Self {
-        Self { rest: body, end, text: "", packet }
+        Self { rest: body, end, packet }
     }
 
     /// The same reader. An argument lies in memory, and stays there.
     #[inline]
     pub(crate) fn in_registers(&self) -> Self {
         self.clone()
-    }
-
-    /// Checks the UTF-8 of all that is left at once: with luck, which the lengths and flags between the strings of a
-    /// packet rarely spoil, it is a text as a whole.
-    #[inline]
-    pub(crate) fn look_for_text(&mut self) {
-        self.text = from_utf8(self.rest).unwrap_or("");
-    }
-
-    /// `bytes`, which were read last, as a part of the text.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn part_of_text(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        let end = self.text.len().checked_sub(self.rest.len())?;
-        self.text.get(end.checked_sub(bytes.len())?..end)
-    }
-
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn utf8(&self, bytes: &'b [u8]) -> Option<&'b str> {
-        match self.part_of_text(bytes) {
-            Some(text) => Some(text),
-            None => from_utf8(bytes).ok(),
-        }
     }
 
     /// The offset of the next byte in the frame.
@@ -62,6 +35,12 @@ impl<'b> Reader<'b> {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
+    }
+
+    /// All that is left, as a text if it is one.
+    #[inline]
+    pub(crate) fn text(&self) -> Text<'b> {
+        Text::of(self.rest)
     }
 
     /// All that is left.
@@ -131,21 +110,21 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// A string `[MQTT-1.5.3-1]` `[MQTT-1.5.3-2]`.
+    /// A string `[MQTT-1.5.3-1]` `[MQTT-1.5.3-2]`; `text` is of what was left here or before.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn string(&mut self) -> Result<&'b str, DecodeError> {
+    pub(crate) fn string(&mut self, text: Text<'b>) -> Result<&'b str, DecodeError> {
         let bytes = self.binary()?;
-        match self.utf8(bytes) {
+        match text.string(bytes, self.rest.len()) {
             Some(string) if text::is_string(bytes) => Ok(string),
             _ => check_text(self.packet, self.position(), bytes),
         }
     }
 
-    /// A topic name, which may be empty `[MQTT-3.3.2-1]` `[MQTT-3.3.2-2]`.
+    /// A topic name, which may be empty `[MQTT-3.3.2-1]` `[MQTT-3.3.2-2]`; `text` as with a string.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
+    pub(crate) fn topic_name(&mut self, text: Text<'b>) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
-        match self.utf8(bytes) {
+        match text.string(bytes, self.rest.len()) {
             Some(name) if text::is_plain_name(bytes) => Ok(TopicName::checked(name)),
             _ => check_topic_name(self.packet, self.position(), bytes),
         }
@@ -174,19 +153,17 @@ impl<'b> Reader<'b> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn first_topic_name(&mut self) -> Result<TopicName<'b>, DecodeError> {
         let bytes = self.binary()?;
-        match from_utf8(bytes) {
-            Ok(name) if text::is_plain_name_here(bytes) => Ok(TopicName::checked(name)),
-            _ => check_topic_name(self.packet, self.position(), bytes),
+        match text::plain_name(bytes) {
+            Some(name) => Ok(TopicName::checked(name)),
+            None => check_topic_name(self.packet, self.position(), bytes),
         }
     }
 
-    /// Checks a topic filter without keeping it. `is_text` says that all that is left is UTF-8 as a whole.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(crate) fn check_filter(&mut self, is_text: bool) -> Result<&'b [u8], DecodeError> {
+    /// Checks a topic filter without keeping it.
+    #[inline]
+    pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        if !is_text || !text::is_whole(bytes, self.rest) || !text::is_good_filter(bytes) {
-            check_filter(self.packet, self.position(), bytes)?;
-        }
+        check_filter(self.packet, self.position(), bytes)?;
         Ok(bytes)
     }
 
@@ -246,26 +223,6 @@ impl<'b> Reader<'b> {
     pub(crate) fn sub(&mut self, len: usize) -> Option<Self> {
         let body = self.take(len)?;
         Some(Self::new(body, self.position(), self.packet))
-    }
-}
-
-/// What was checked before, read again without a place for a defect.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn take_binary<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let (len, tail) = rest.split_first_chunk()?;
-    let (data, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-    *rest = tail;
-    Some(data)
-}
-
-/// A string; `text` ends where `rest` ends, or is empty. A part of a text needs no second look at its bytes.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn take_string<'b>(rest: &mut &'b [u8], text: &'b str) -> Option<&'b str> {
-    let bytes = take_binary(rest)?;
-    let end = text.len().checked_sub(rest.len());
-    match end.and_then(|end| text.get(end.checked_sub(bytes.len())?..end)) {
-        Some(string) => Some(string),
-        None => from_utf8(bytes).ok(),
     }
 }
 

@@ -6,9 +6,10 @@ use serde::de::{Error, Unexpected};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::filters::{Filters, TopicFilters};
 use crate::properties::Properties;
 use crate::suback::ReasonCodes;
-use crate::subscribe::{Filters, RetainHandling, SubscribeOptions, TopicFilters};
+use crate::subscription::{RetainHandling, SubscribeOptions};
 use crate::types::{PacketId, QoS};
 
 macro_rules! numbers {

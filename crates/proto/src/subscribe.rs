@@ -1,15 +1,16 @@
-//! SUBSCRIBE and UNSUBSCRIBE, and the filters in them, which are read where they lie.
-
-use core::fmt;
-use core::str::from_utf8;
+//! SUBSCRIBE and UNSUBSCRIBE.
 
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+use crate::fields::{Wire, take_binary};
+use crate::filters::{Filters, Items, TopicFilters};
 use crate::packet::{Packet, encoding};
 use crate::properties::Properties;
 use crate::property::Places;
-use crate::reader::{Reader, take_string};
-use crate::topic::{self, TopicFilter};
-use crate::types::{PacketId, PacketType, QoS, Role, Version};
+use crate::reader::Reader;
+use crate::subscription::{Subscription, check_options, check_share};
+use crate::text;
+use crate::topic;
+use crate::types::{PacketId, PacketType, Role, Version};
 use crate::writer::{Writer, binary_len};
 
 /// Asks for messages.
@@ -38,187 +39,62 @@ pub struct Unsubscribe<'b> {
     pub filters: TopicFilters<'b>,
 }
 
-/// A filter with its options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Subscription<'b> {
-    /// What is asked for.
-    pub filter: TopicFilter<'b>,
-    /// And how.
-    pub options: SubscribeOptions,
-}
-
-impl<'b> Subscription<'b> {
-    /// A subscription with this greatest QoS and no other option.
-    #[must_use]
-    pub const fn new(filter: TopicFilter<'b>, qos: QoS) -> Self {
-        Self { filter, options: SubscribeOptions::new(qos) }
-    }
-
-    /// Bytes of the filter, of which there are at most 65,535, its length and the options.
-    #[inline]
-    fn len(&self, version: Version) -> Result<u64, EncodeError> {
-        let filter = self.filter.as_str().as_bytes();
-        if version.has_properties() {
-            if let [b'$', ..] = filter
-                && check_filter(&self.filter, version)?
-                && self.options.no_local()
-            {
-                return Err(EncodeError::NoLocalOnShared);
-            }
-        } else if self.options.as_u8() > 2 {
-            return Err(EncodeError::NotInThisVersion);
-        }
-        u64::try_from(filter.len()).map(|len| len.wrapping_add(3)).map_err(|_| EncodeError::StringTooLong)
-    }
-
-    #[inline]
-    fn write(&self, writer: &mut Writer<'_>) -> Option<()> {
-        writer.framed([], self.filter.as_str().as_bytes(), [self.options.as_u8()])
-    }
-}
-
-/// Options of a subscription; before MQTT 5 the QoS alone.
-///
-/// ```
-/// use mqtt_device_proto::{QoS, SubscribeOptions};
-/// let options = SubscribeOptions::new(QoS::AtLeastOnce).with_no_local(true);
-/// assert_eq!((options.qos(), options.no_local()), (QoS::AtLeastOnce, true));
-/// ```
-// The byte on the wire, of which a QoS 3 and a Retain Handling 3 are never made.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct SubscribeOptions(u8);
-
-/// When a subscription brings the retained messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[repr(u8)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum RetainHandling {
-    /// With every SUBSCRIBE.
-    #[default]
-    Send = 0,
-    /// Only if the subscription is a new one.
-    SendIfNew = 1,
-    /// Never.
-    DoNotSend = 2,
-}
-
-const NO_LOCAL: u8 = 0x04;
-const RETAIN_AS_PUBLISHED: u8 = 0x08;
-
-impl SubscribeOptions {
-    /// This greatest QoS and no other option.
-    #[must_use]
-    pub const fn new(qos: QoS) -> Self {
-        Self(qos.as_u8())
-    }
-
-    /// The greatest QoS of what is received.
-    #[must_use]
-    pub const fn qos(self) -> QoS {
-        match self.0 & 3 {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        }
-    }
-
-    /// Not what this client itself publishes (MQTT 5).
-    #[must_use]
-    pub const fn no_local(self) -> bool {
-        self.0 & NO_LOCAL != 0
-    }
-
-    /// RETAIN as the publisher set it (MQTT 5).
-    #[must_use]
-    pub const fn retain_as_published(self) -> bool {
-        self.0 & RETAIN_AS_PUBLISHED != 0
-    }
-
-    /// Whether retained messages are sent at once (MQTT 5).
-    #[must_use]
-    pub const fn retain_handling(self) -> RetainHandling {
-        match self.0 >> 4 & 3 {
-            0 => RetainHandling::Send,
-            1 => RetainHandling::SendIfNew,
-            _ => RetainHandling::DoNotSend,
-        }
-    }
-
-    /// The same with [`no_local`](Self::no_local) set or cleared.
-    #[must_use]
-    pub const fn with_no_local(self, no_local: bool) -> Self {
-        Self(self.0 & !NO_LOCAL | if no_local { NO_LOCAL } else { 0 })
-    }
-
-    /// The same with [`retain_as_published`](Self::retain_as_published) set or cleared.
-    #[must_use]
-    pub const fn with_retain_as_published(self, as_published: bool) -> Self {
-        Self(self.0 & !RETAIN_AS_PUBLISHED | if as_published { RETAIN_AS_PUBLISHED } else { 0 })
-    }
-
-    /// The same with this [`retain_handling`](Self::retain_handling).
-    #[must_use]
-    #[expect(clippy::as_conversions, reason = "the discriminant of a repr(u8) enum")]
-    pub const fn with_retain_handling(self, handling: RetainHandling) -> Self {
-        Self(self.0 & !0x30 | (handling as u8) << 4)
-    }
-
-    /// The byte on the wire `[MQTT-3.8.3-4]`.
-    #[must_use]
-    pub const fn as_u8(self) -> u8 {
-        self.0
-    }
-
-    /// From a byte that was checked.
-    #[inline]
-    const fn from_checked(byte: u8) -> Self {
-        Self(byte)
-    }
-}
-
-impl fmt::Debug for SubscribeOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubscribeOptions")
-            .field("qos", &self.qos())
-            .field("no_local", &self.no_local())
-            .field("retain_as_published", &self.retain_as_published())
-            .field("retain_handling", &self.retain_handling())
-            .finish()
-    }
-}
-
-const fn check_options(byte: u8, shared: bool, version: Version) -> Result<(), DecodeErrorKind> {
-    let reserved = if version.has_properties() { 0xC0 } else { 0xFC };
-    if byte & reserved != 0 || byte & 3 == 3 && !version.has_properties() {
-        Err(DecodeErrorKind::ReservedSubscribeOptions)
-    } else if byte & 3 == 3 || byte & 0x30 == 0x30 {
-        Err(DecodeErrorKind::BadSubscribeOptions)
-    } else if byte & NO_LOCAL != 0 && shared {
-        Err(DecodeErrorKind::NoLocalOnShared)
-    } else {
-        Ok(())
-    }
-}
-
 impl<'b> Subscribe<'b> {
     /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
     #[inline(never)]
     pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+        // A quick look first, where memory for the code of both is no matter.
+        if cfg!(target_pointer_width = "64")
+            && let Some(packet) = Self::read_usual(reader.rest(), version)
+        {
+            return Ok(Packet::Subscribe(packet));
+        }
+        Self::read_any(reader, version)
+    }
+
+    /// Without properties, and with filters and options as nearly every client sends them: all checked, but without a word
+    /// on what is wrong.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn read_usual(body: &'b [u8], version: Version) -> Option<Self> {
+        let (packet_id, mut rest) = body.split_first_chunk()?;
+        let packet_id = PacketId::new(u16::from_be_bytes(*packet_id))?;
+        if version.has_properties() {
+            let [0, behind @ ..] = rest else { return None };
+            rest = behind;
+        }
+        let filters = Wire::of(rest);
+        if rest.is_empty() || matches!(filters, Wire::Bytes(_)) {
+            return None;
+        }
+        while let Some(filter) = take_binary(&mut rest) {
+            let [0..=2, behind @ ..] = rest else { return None };
+            let is_good = match filter {
+                [] => false,
+                [b'$', ..] if version.has_properties() => false,
+                _ => text::is_plain_filter(filter) || text::is_good_filter(filter, rest),
+            };
+            if !is_good {
+                return None;
+            }
+            rest = behind;
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        Some(Self { packet_id, properties: Properties::EMPTY, filters: Filters(Items::Wire(filters)) })
+    }
+
+    #[inline(never)]
+    fn read_any(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
         let mut reader = reader.in_registers();
         let packet_id = reader.packet_id()?;
         let properties = Properties::read(&mut reader, version, Places::SUBSCRIBE, Role::Client)?;
-        let filters = Repr::of_rest(&reader)?;
+        let filters = Items::of_rest(&reader)?;
         while !reader.is_empty() {
-            let filter = filters.check_filter(&mut reader)?;
+            let filter = reader.check_filter()?;
             let options = reader.u8()?;
             let shared = check_rules(&reader, filter, 1, version)?;
-            // A QoS and nothing else needs no look at its bits.
-            if options > 2 {
-                check_options(options, shared, version).map_err(|kind| reader.fault_back(1, kind))?;
-            }
+            check_options(options, shared, version).map_err(|kind| reader.fault_back(1, kind))?;
         }
         Ok(Packet::Subscribe(Self { packet_id, properties, filters: Filters(filters) }))
     }
@@ -230,22 +106,24 @@ impl<'b> Subscribe<'b> {
     #[inline]
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         let properties = self.properties.encoded_len(version, Places::SUBSCRIBE)?;
-        // Each takes less than 64 KiB, and no memory holds so many that their sum would not fit.
-        let mut len = 0u64;
-        match self.filters.0 {
-            Repr::Slice(slice) => {
-                for subscription in slice {
-                    len = len.wrapping_add(subscription.len(version)?);
-                }
-            }
-            Repr::Wire { .. } => {
-                for subscription in self.filters {
-                    len = len.wrapping_add(subscription.len(version)?);
-                }
-            }
-        }
+        let len = match self.filters.0 {
+            Items::Slice(slice) => filters_len(slice.iter().copied(), version)?,
+            Items::Wire(_) => self.wire_len(version)?,
+        };
         let len = usize::try_from(len).map_err(|_| EncodeError::PacketTooLarge)?;
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
+    }
+
+    /// Apart, like the next, since a packet that is passed on is rarer than one that is made.
+    #[inline(never)]
+    fn wire_len(&self, version: Version) -> Result<u64, EncodeError> {
+        filters_len(self.filters.iter(), version)
+    }
+
+    #[inline(never)]
+    fn write_wire<'o>(&self, mut writer: Writer<'o>) -> Option<Writer<'o>> {
+        self.filters.iter().try_for_each(|subscription| subscription.write(&mut writer))?;
+        Some(writer)
     }
 
     #[inline]
@@ -253,10 +131,20 @@ impl<'b> Subscribe<'b> {
         writer.u16(self.packet_id.get())?;
         self.properties.write(version, writer)?;
         match self.filters.0 {
-            Repr::Slice(slice) => slice.iter().try_for_each(|subscription| subscription.write(writer)),
-            Repr::Wire { .. } => self.filters.iter().try_for_each(|subscription| subscription.write(writer)),
+            Items::Slice(slice) => slice.iter().try_for_each(|subscription| subscription.write(writer)),
+            Items::Wire(_) => writer.hand_to(|writer| self.write_wire(writer)),
         }
     }
+}
+
+/// Each takes less than 64 KiB, and no memory holds so many that their sum would not fit.
+#[inline]
+fn filters_len<'b>(filters: impl Iterator<Item = Subscription<'b>>, version: Version) -> Result<u64, EncodeError> {
+    let mut len = 0u64;
+    for subscription in filters {
+        len = len.wrapping_add(subscription.len(version)?);
+    }
+    Ok(len)
 }
 
 encoding!(Subscribe);
@@ -268,9 +156,9 @@ impl<'b> Unsubscribe<'b> {
         let mut reader = reader.in_registers();
         let packet_id = reader.packet_id()?;
         let properties = Properties::read(&mut reader, version, Places::UNSUBSCRIBE, Role::Client)?;
-        let filters = Repr::of_rest(&reader)?;
+        let filters = Items::of_rest(&reader)?;
         while !reader.is_empty() {
-            let filter = filters.check_filter(&mut reader)?;
+            let filter = reader.check_filter()?;
             check_rules(&reader, filter, 0, version)?;
         }
         Ok(Packet::Unsubscribe(Self { packet_id, properties, filters: TopicFilters(filters) }))
@@ -284,7 +172,7 @@ impl<'b> Unsubscribe<'b> {
         let properties = self.properties.encoded_len(version, Places::UNSUBSCRIBE)?;
         let mut len = 0usize;
         for filter in self.filters {
-            check_filter(&filter, version)?;
+            check_share(&filter, version)?;
             len = len.saturating_add(binary_len(filter.as_str().as_bytes())?);
         }
         if len == 0 { Err(EncodeError::NoTopicFilter) } else { Ok(len.saturating_add(properties.wrapping_add(2))) }
@@ -313,155 +201,53 @@ fn check_rules(reader: &Reader<'_>, filter: &[u8], behind: usize, version: Versi
     Err(reader.fault_back(filter.len().wrapping_add(behind), kind))
 }
 
-/// Whether the filter is a shared subscription of this version, and a well-formed one.
-#[inline]
-fn check_filter(filter: &TopicFilter<'_>, version: Version) -> Result<bool, EncodeError> {
-    if !version.has_properties() || !filter.as_str().starts_with('$') {
-        return Ok(false);
-    }
-    filter.check_share().map_err(|_| EncodeError::BadSharedFilter)
-}
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
 
-/// Items from a packet, checked there and read again in place; or from a slice.
-#[derive(Clone, Copy)]
-enum Repr<'b, T> {
-    /// `text` ends where `rest` ends, or is empty if that is not UTF-8 as a whole, the lengths and options included.
-    Wire {
-        rest: &'b [u8],
-        text: &'b str,
-    },
-    Slice(&'b [T]),
-}
+    use super::Subscribe;
+    use crate::reader::Reader;
+    use crate::types::{PacketType, Version};
 
-impl<'b, T> Repr<'b, T> {
-    /// All that is left, which is not nothing, and is still to be checked.
-    #[inline]
-    fn of_rest(reader: &Reader<'b>) -> Result<Self, DecodeError> {
-        if reader.is_empty() {
-            return Err(reader.fault(DecodeErrorKind::NoTopicFilter));
-        }
-        // With luck, which the lengths and options rarely spoil, it is a text as a whole.
-        let rest = reader.rest();
-        Ok(Self::Wire { rest, text: from_utf8(rest).unwrap_or("") })
-    }
+    #[cfg(feature = "v5")]
+    const VERSIONS: [Version; 3] = [Version::V31, Version::V311, Version::V5];
+    #[cfg(not(feature = "v5"))]
+    const VERSIONS: [Version; 2] = [Version::V31, Version::V311];
 
-    /// Takes a filter off `reader`, checked without keeping it.
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
-    fn check_filter(&self, reader: &mut Reader<'b>) -> Result<&'b [u8], DecodeError> {
-        reader.check_filter(!matches!(self, Self::Wire { text: "", .. }))
-    }
-}
-
-macro_rules! lists {
-    ($(#[$doc:meta])* $list:ident $iter:ident $item:ident, $next:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy)]
-        pub struct $list<'b>(Repr<'b, $item<'b>>);
-
-        impl<'b> $list<'b> {
-            /// What to encode.
-            #[must_use]
-            pub const fn from_slice(items: &'b [$item<'b>]) -> Self {
-                Self(Repr::Slice(items))
+    /// What is read at a look is what is read one by one, and is refused there if it is wrong.
+    #[test]
+    fn the_quick_look_takes_nothing_that_the_other_refuses() {
+        let bodies: [&[u8]; 6] = [
+            b"\0\x01\0\x05a/b/#\x01\0\x01+\x02\0\x03a/b\0",
+            b"\x12\x34\0\x11a/long/+/filter/x\0\0\x08a\xC3\xA9/+/b/\x01",
+            b"\0\x01\0\0\x03a/b\x01",
+            b"\0\x01\0\0\x0A$share/g/t\x01\0\x03$SY\0",
+            b"\0\x01\0\0\x01#\x2C",
+            b"\0\x01\x02\x0B\x05\0\x01#\0",
+        ];
+        let (mut good, mut quick) = (0, 0);
+        let mut judge = |body: &[u8]| {
+            for version in VERSIONS {
+                let each = Subscribe::read_any(Reader::new(body, body.len(), PacketType::Subscribe), version);
+                let quickly = Subscribe::read_usual(body, version).map(Into::into);
+                assert!(quickly.is_none() || quickly == each.ok(), "{body:02x?} {version:?}: {quickly:?}, {each:?}");
+                good += u32::from(each.is_ok());
+                quick += u32::from(quickly.is_some());
             }
-
-            /// The items in the order of the packet.
-            #[must_use]
-            #[inline]
-            pub const fn iter(&self) -> $iter<'b> {
-                $iter(self.0)
-            }
-
-            /// How many there are.
-            #[must_use]
-            pub fn count(&self) -> usize {
-                self.iter().count()
-            }
-        }
-
-        /// For owned lists, which are kept in the wire's form.
-        #[cfg(feature = "bytes")]
-        impl<'b> $list<'b> {
-            /// The wire's form, and the same as a text, or an empty one if it is none.
-            pub(crate) const fn wire(&self) -> Option<(&'b [u8], &'b str)> {
-                match self.0 {
-                    Repr::Wire { rest, text } => Some((rest, text)),
-                    Repr::Slice(_) => None,
+        };
+        for body in bodies {
+            judge(body);
+            for at in 0..body.len() {
+                let mut changed = Vec::from(body);
+                for byte in 0..=255 {
+                    changed[at] = byte;
+                    judge(&changed);
                 }
-            }
-
-            pub(crate) const fn from_wire((rest, text): (&'b [u8], &'b str)) -> Self {
-                Self(Repr::Wire { rest, text })
-            }
-        }
-
-        impl PartialEq for $list<'_> {
-            fn eq(&self, other: &Self) -> bool {
-                self.iter().eq(other.iter())
+                judge(&body[..at]);
+                changed.remove(at);
+                judge(&changed);
             }
         }
-
-        impl Eq for $list<'_> {}
-
-        impl fmt::Debug for $list<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.iter()).finish()
-            }
-        }
-
-        impl<'b> IntoIterator for $list<'b> {
-            type Item = $item<'b>;
-            type IntoIter = $iter<'b>;
-
-            #[inline]
-            fn into_iter(self) -> $iter<'b> {
-                self.iter()
-            }
-        }
-
-        /// The items in the order of the packet.
-        #[derive(Clone)]
-        pub struct $iter<'b>(Repr<'b, $item<'b>>);
-
-        impl fmt::Debug for $iter<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_list().entries(self.clone()).finish()
-            }
-        }
-
-        impl<'b> Iterator for $iter<'b> {
-            type Item = $item<'b>;
-
-            #[cfg_attr(target_pointer_width = "64", inline(always))]
-            fn next(&mut self) -> Option<$item<'b>> {
-                match &mut self.0 {
-                    Repr::Slice(slice) => {
-                        let (first, rest) = slice.split_first()?;
-                        *slice = rest;
-                        Some(*first)
-                    }
-                    Repr::Wire { rest, text } => {
-                        let filter = TopicFilter::checked(take_string(rest, text)?);
-                        $next(filter, rest)
-                    }
-                }
-            }
-        }
-
-        impl core::iter::FusedIterator for $iter<'_> {}
-    };
-}
-
-lists! {
-    /// The filters of a SUBSCRIBE with their options.
-    Filters FiltersIter Subscription, |filter, rest: &mut &'b [u8]| {
-        let (options, tail) = rest.split_first()?;
-        *rest = tail;
-        Some(Subscription { filter, options: SubscribeOptions::from_checked(*options) })
+        assert!(quick > 1000 && quick <= good, "{quick} of {good}");
     }
-}
-
-lists! {
-    /// The filters of an UNSUBSCRIBE.
-    TopicFilters TopicFiltersIter TopicFilter, |filter, _| Some(filter)
 }

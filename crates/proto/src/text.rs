@@ -1,5 +1,68 @@
 //! What the standard asks of a string's bytes, eight or sixteen at a time: U+0000, wildcards, ASCII.
 
+use core::str::from_utf8;
+
+/// The end of a packet, if all of it happens to be UTF-8, which the lengths and flags between its strings rarely spoil: then
+/// no string in it needs a check of its own. Otherwise empty.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Text<'b>(&'b str);
+
+impl<'b> Text<'b> {
+    #[inline]
+    pub(crate) fn of(bytes: &'b [u8]) -> Self {
+        Self(utf8(bytes).unwrap_or_default())
+    }
+
+    /// What is known to be a text.
+    #[cfg(feature = "v5")]
+    pub(crate) const fn known(text: &'b str) -> Self {
+        Self(text)
+    }
+
+    /// `bytes` as a string; they end `behind` bytes before the packet does.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn string(self, bytes: &'b [u8], behind: usize) -> Option<&'b str> {
+        let end = self.0.len().checked_sub(behind);
+        match end.and_then(|end| self.0.get(end.checked_sub(bytes.len())?..end)) {
+            Some(string) => Some(string),
+            None => utf8(bytes),
+        }
+    }
+}
+
+/// Bytes as text, if they are UTF-8.
+#[inline]
+pub(crate) fn utf8(bytes: &[u8]) -> Option<&str> {
+    #[cfg(feature = "unchecked-ascii")]
+    if is_ascii(bytes) {
+        return ascii(bytes);
+    }
+    from_utf8(bytes).ok()
+}
+
+/// A topic name, if it is a plain one.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn plain_name(bytes: &[u8]) -> Option<&str> {
+    if is_without::<NOT_PLAIN>(bytes) { ascii(bytes) } else { None }
+}
+
+/// What was seen to be ASCII as text.
+#[cfg(not(feature = "unchecked-ascii"))]
+#[inline]
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    from_utf8(bytes).ok()
+}
+
+/// What was seen to be ASCII as text, without a second look.
+#[cfg(feature = "unchecked-ascii")]
+#[expect(unsafe_code, clippy::unnecessary_wraps, reason = "ARCHITECTURE.md, Unsafe code")]
+#[inline]
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    debug_assert!(bytes.is_ascii(), "{bytes:?}");
+    // SAFETY: both callers have seen that no byte is over 0x7F, and such bytes are UTF-8.
+    Some(unsafe { core::str::from_utf8_unchecked(bytes) })
+}
+
 /// What stands in a string.
 #[derive(Clone, Copy)]
 pub(crate) struct Marks {
@@ -41,12 +104,25 @@ pub(crate) const fn wildcards(word: u64) -> u64 {
     !((word & !HIGH).wrapping_add(!HIGH) | word | !HIGH)
 }
 
-/// Whether a filter, which is a text, has its wildcards in place and no U+0000.
+/// Whether a filter is ASCII and good: without wildcard, or with one as its last level. What nearly every filter is.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn is_plain_filter(filter: &[u8]) -> bool {
+    match filter {
+        [levels @ .., b'/', b'+' | b'#'] => is_plain_name(levels),
+        _ => is_plain_name(filter),
+    }
+}
+
+/// Whether a filter, which is part of a text and has this behind it there, is text itself, with its wildcards in place and no
+/// U+0000.
 ///
 /// Each byte between the first and the last is looked at together with its neighbours, many at once: three times as fast as
 /// going from wildcard to wildcard, and no slower than finding out that there is none.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn is_good_filter(filter: &[u8]) -> bool {
+#[inline(never)]
+pub(crate) fn is_good_filter(filter: &[u8], behind: &[u8]) -> bool {
+    if !is_whole(filter, behind) {
+        return false;
+    }
     let [first, bytes @ .., last] = filter else {
         return filter.first().is_some_and(|only| *only != 0);
     };
@@ -140,62 +216,74 @@ const fn goes_on(text: &[u8]) -> bool {
     matches!(text, [0x80..=0xBF, ..])
 }
 
-/// Whether there is no U+0000: all that a UTF-8 text has to be a string of the standard.
+/// Whether there is no U+0000: all that a UTF-8 text has to be to be a string of the standard.
 #[inline(never)]
 pub(crate) fn is_string(text: &[u8]) -> bool {
-    is_without::<false>(text)
+    is_without::<NUL>(text)
 }
 
 /// Whether all is ASCII without U+0000, `+` and `#`: what nearly every topic name is.
 #[inline(never)]
 pub(crate) fn is_plain_name(text: &[u8]) -> bool {
-    is_without::<true>(text)
+    is_without::<NOT_PLAIN>(text)
 }
 
-/// The same, inlined where it is the larger part of the work.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn is_plain_name_here(text: &[u8]) -> bool {
-    is_without::<true>(text)
+#[cfg(feature = "unchecked-ascii")]
+#[inline(never)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    is_without::<NOT_ASCII>(bytes)
 }
 
-/// Whether there is no U+0000; with `NAME`, neither what is no plain name.
+/// U+0000.
+const NUL: u8 = 0;
+/// What stands in no plain name.
+const NOT_PLAIN: u8 = 1;
+/// What is not ASCII.
+#[cfg(feature = "unchecked-ascii")]
+const NOT_ASCII: u8 = 2;
+
+/// The high bit is asked for in a plain name since one comparison finds it together with U+0000.
+#[inline]
+const fn is_found<const WHAT: u8>(byte: u8) -> bool {
+    match WHAT {
+        NUL => byte == 0,
+        NOT_PLAIN => byte >= 0x80 || byte == 0 || is_wildcard(byte),
+        _ => byte >= 0x80,
+    }
+}
+
+/// Whether nothing of the kind is there.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-fn is_without<const NAME: bool>(text: &[u8]) -> bool {
+fn is_without<const WHAT: u8>(bytes: &[u8]) -> bool {
     // Pieces that overlap: a byte seen twice changes nothing.
-    let (Some((first, mut rest)), Some(last)) = (text.split_first_chunk::<16>(), text.last_chunk::<16>()) else {
-        return is_short_without::<NAME>(text);
+    let (Some((first, mut rest)), Some(last)) = (bytes.split_first_chunk::<16>(), bytes.last_chunk::<16>()) else {
+        return is_short_without::<WHAT>(bytes);
     };
     while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
-        if has::<NAME, _>(chunk) {
+        if has::<WHAT, _>(chunk) {
             return false;
         }
         rest = tail;
     }
-    !(has::<NAME, _>(first) | has::<NAME, _>(last))
+    !(has::<WHAT, _>(first) | has::<WHAT, _>(last))
 }
 
 /// The same for less than 16 bytes.
 #[inline(never)]
-fn is_short_without<const NAME: bool>(text: &[u8]) -> bool {
-    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        return !(has::<NAME, _>(first) | has::<NAME, _>(last));
+fn is_short_without<const WHAT: u8>(bytes: &[u8]) -> bool {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return !(has::<WHAT, _>(first) | has::<WHAT, _>(last));
     }
-    if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        return !(has::<NAME, _>(first) | has::<NAME, _>(last));
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return !(has::<WHAT, _>(first) | has::<WHAT, _>(last));
     }
-    !text.iter().any(|byte| is_found::<NAME>(*byte))
+    !bytes.iter().any(|byte| is_found::<WHAT>(*byte))
 }
 
 /// Without an exit before the end, so that the compiler has one vector instruction look at all bytes.
 #[inline]
-fn has<const NAME: bool, const N: usize>(bytes: &[u8; N]) -> bool {
-    bytes.iter().fold(false, |found, byte| found | is_found::<NAME>(*byte))
-}
-
-/// The high bit is asked for since one comparison finds it together with U+0000.
-#[inline]
-const fn is_found<const NAME: bool>(byte: u8) -> bool {
-    if NAME { byte >= 0x80 || byte == 0 || is_wildcard(byte) } else { byte == 0 }
+fn has<const WHAT: u8, const N: usize>(bytes: &[u8; N]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | is_found::<WHAT>(*byte))
 }
 
 /// Why bytes are no string of the standard, and at which byte.
@@ -209,7 +297,7 @@ pub(crate) enum BadText {
 #[cold]
 #[inline(never)]
 pub(crate) fn check(bytes: &[u8]) -> Result<&str, BadText> {
-    let text = core::str::from_utf8(bytes);
+    let text = from_utf8(bytes);
     let bad_utf8 = text.err().map(|e| e.valid_up_to());
     let nul = bytes.iter().position(|b| *b == 0).filter(|nul| bad_utf8.is_none_or(|bad| *nul < bad));
     match (nul, text) {
@@ -221,13 +309,29 @@ pub(crate) fn check(bytes: &[u8]) -> Result<&str, BadText> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadText, check, is_good_filter, is_plain_name, is_string, scan, wildcards};
+    use super::{
+        BadText, check, is_good_filter, is_plain_filter, is_plain_name, is_string, is_wildcard, plain_name, scan, utf8,
+        wildcards,
+    };
     use crate::topic::check_wildcards;
 
-    /// The quick check says what the one that goes from wildcard to wildcard says.
+    /// The quick checks say what the one that goes from wildcard to wildcard says; the quickest refuses more.
     #[test]
     fn filters_are_judged_alike() {
         const BYTES: [u8; 5] = *b"a/+#\0";
+        let mut plain = 0;
+        let mut judge = |filter: &[u8]| {
+            let is_good = check_wildcards(filter).is_ok() && !filter.contains(&0);
+            assert_eq!(is_good_filter(filter, &[]), is_good, "{filter:?}");
+            assert!(!is_plain_filter(filter) || is_good, "{filter:?}");
+            let wildcards = filter.iter().filter(|byte| is_wildcard(**byte)).count();
+            if is_good
+                && (wildcards == 0 || wildcards == 1 && filter.len() > 1 && is_wildcard(filter[filter.len() - 1]))
+            {
+                assert!(is_plain_filter(filter), "{filter:?}");
+                plain += 1;
+            }
+        };
         // All that are short, then short ones at each place of longer ones.
         for len in 1..7 {
             for mut number in 0..5usize.pow(len) {
@@ -237,17 +341,26 @@ mod tests {
                     number /= 5;
                 }
                 let part = &part[..usize::try_from(len).unwrap()];
-                assert_eq!(is_good_filter(part), check_wildcards(part).is_ok(), "{part:?}");
+                judge(part);
                 let end = if len == 4 { 40 - part.len() } else { 0 };
                 for at in 0..end {
                     let mut filter = *b"abcd/efgh/ijkl/mnop/qrst/uvwx/yzab/cdef/";
                     filter[at..at + part.len()].copy_from_slice(part);
-                    for filter in [&filter[..], &filter[..at + part.len()], &filter[at..]] {
-                        assert_eq!(is_good_filter(filter), check_wildcards(filter).is_ok(), "{filter:?}");
-                    }
+                    judge(&filter);
+                    judge(&filter[..at + part.len()]);
+                    judge(&filter[at..]);
                 }
             }
         }
+        assert!(plain > 1000, "{plain}");
+    }
+
+    /// In a text, what begins inside a character is not one; nor is what the next thing goes on.
+    #[test]
+    fn a_piece_of_a_character_is_no_filter() {
+        let text = "a\u{e9}/\u{e9}b".as_bytes();
+        assert!(is_good_filter(&text[..3], &text[3..]) && is_good_filter(&text[1..], &[]));
+        assert!(!is_good_filter(&text[2..], &[]) && !is_good_filter(&text[..2], &text[2..]));
     }
 
     #[test]
@@ -262,6 +375,10 @@ mod tests {
                     assert_eq!(is_string(&bytes[..len]), byte != 0, "{byte:#x} at {at} of {len}");
                     let plain = byte < 0x80 && !matches!(byte, 0 | b'+' | b'#');
                     assert_eq!(is_plain_name(&bytes[..len]), plain, "{byte:#x} at {at} of {len}");
+                    // With the feature unchecked-ascii, too.
+                    let text = core::str::from_utf8(&bytes[..len]).ok();
+                    assert_eq!(utf8(&bytes[..len]), text, "{byte:#x} at {at} of {len}");
+                    assert_eq!(plain_name(&bytes[..len]), text.filter(|_| plain), "{byte:#x} at {at} of {len}");
                     assert_eq!(marks.wildcard(), byte == b'+' || byte == b'#', "{byte:#x} at {at} of {len}");
                 }
             }

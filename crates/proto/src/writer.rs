@@ -13,6 +13,13 @@ impl<'o> Writer<'o> {
         Self { rest: out }
     }
 
+    /// Has another function write, which takes the writer by value, so that it stays in registers.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn hand_to(&mut self, write: impl FnOnce(Self) -> Option<Self>) -> Option<()> {
+        *self = write(Self { rest: core::mem::take(&mut self.rest) })?;
+        Some(())
+    }
+
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Option<()> {
         let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(bytes.len())?;
@@ -59,14 +66,14 @@ impl<'o> Writer<'o> {
         let (to, place) = place.split_first_chunk_mut()?;
         *to = first;
         let (to, place) = place.split_first_chunk_mut()?;
-        let [.., high, low] = bytes.len().to_be_bytes();
+        let [low, high, ..] = bytes.len().to_le_bytes();
         *to = [high, low];
         // One call to copy, where a loop over both would be unrolled for each place it is written at.
         let (to, place) = place.split_at_mut_checked(bytes.len())?;
-        copy(to, bytes)?;
+        // Before the call, so that nothing but the writer has to outlast it.
         *place.first_chunk_mut()? = last;
         self.rest = rest;
-        Some(())
+        copy(to, bytes)
     }
 
     /// The fixed header, and what comes behind it in one go.

@@ -11,6 +11,7 @@
 //! value is dropped.
 //!
 //! `./ci.sh test` installs what is started here.
+#![forbid(unsafe_code)]
 
 /// The examples of the README, as tests.
 #[cfg(doctest)]

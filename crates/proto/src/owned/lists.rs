@@ -9,9 +9,10 @@ use bytes::Bytes;
 use super::share::{self, Owned, Wire, deserialize};
 use super::topic::TopicFilter;
 use crate::error::EncodeError;
+use crate::filters::{FiltersIter, TopicFiltersIter};
 use crate::reason::ReasonCode;
 use crate::suback::ReasonCodesIter;
-use crate::subscribe::{FiltersIter, SubscribeOptions, TopicFiltersIter};
+use crate::subscription::SubscribeOptions;
 use crate::types::QoS;
 
 /// A filter with its options.
@@ -135,11 +136,11 @@ macro_rules! filters {
             /// The borrowed form; costs nothing.
             #[must_use]
             pub fn as_borrowed(&self) -> crate::$list<'_> {
-                crate::$list::from_wire((self.0.as_bytes(), self.0.as_text().unwrap_or("")))
+                crate::$list::from_wire(self.0.as_borrowed())
             }
 
-            fn share_wire((rest, text): (&[u8], &str), buffer: &Bytes) -> Self {
-                Self(Wire::share_from(rest, (text.len() == rest.len()).then_some(text), buffer))
+            fn share_wire(wire: crate::fields::Wire<'_>, buffer: &Bytes) -> Self {
+                Self(Wire::share_from(wire, buffer))
             }
         }
 

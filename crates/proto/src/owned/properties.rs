@@ -192,7 +192,7 @@ impl Properties {
     #[must_use]
     pub fn as_borrowed(&self) -> crate::Properties<'_> {
         #[cfg(feature = "v5")]
-        return crate::Properties::from_wire(self.wire.as_bytes(), self.wire.as_text(), self.place);
+        return crate::Properties::from_wire(self.wire.as_borrowed(), self.place);
         #[cfg(not(feature = "v5"))]
         crate::Properties::EMPTY
     }
@@ -209,7 +209,7 @@ impl Owned for Properties {
         #[cfg(feature = "v5")]
         return match borrowed.wire() {
             _ if borrowed.is_empty() => Ok(Self::EMPTY),
-            Some((bytes, text, place)) => Ok(Self { wire: Wire::share_from(bytes, text, buffer), place }),
+            Some((wire, place)) => Ok(Self { wire: Wire::share_from(wire, buffer), place }),
             None => Self::from_slice(&borrowed.iter().collect::<Vec<_>>()),
         };
         #[cfg(not(feature = "v5"))]

@@ -13,8 +13,9 @@ use serde::Deserializer;
 #[cfg(feature = "serde")]
 use super::serial;
 use crate::error::EncodeError;
+use crate::fields;
 use crate::reason::ReasonCode;
-use crate::subscribe::SubscribeOptions;
+use crate::subscription::SubscribeOptions;
 use crate::types::{PacketId, PacketType, QoS};
 
 /// An owned packet or a part of one.
@@ -148,11 +149,17 @@ impl Wire {
     #[cfg(feature = "v5")]
     pub(super) const EMPTY: Self = Self::Text(ByteString::new());
 
-    /// `text` is the same as `bytes`, or `None`.
-    pub(super) fn share_from(bytes: &[u8], text: Option<&str>, buffer: &Bytes) -> Self {
-        match text {
-            Some(text) => Self::Text(self::text(text, buffer)),
-            None => Self::Bytes(self::bytes(bytes, buffer)),
+    pub(super) fn share_from(borrowed: fields::Wire<'_>, buffer: &Bytes) -> Self {
+        match borrowed {
+            fields::Wire::Text(text) => Self::Text(self::text(text, buffer)),
+            fields::Wire::Bytes(bytes) => Self::Bytes(self::bytes(bytes, buffer)),
+        }
+    }
+
+    pub(super) fn as_borrowed(&self) -> fields::Wire<'_> {
+        match self {
+            Self::Text(text) => fields::Wire::Text(text),
+            Self::Bytes(bytes) => fields::Wire::Bytes(bytes),
         }
     }
 
@@ -160,13 +167,6 @@ impl Wire {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Bytes(bytes) => bytes,
-        }
-    }
-
-    pub(super) fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Bytes(_) => None,
         }
     }
 }

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::properties::Place;
+use crate::filters::{Filters, TopicFilters};
 use crate::properties::Properties;
 #[cfg(feature = "v5")]
 use crate::property::{Property, PropertyId};
-use crate::subscribe::{Filters, TopicFilters};
 use crate::types::{PacketType, Version};
 use crate::{Packet, ReasonCodes};
 

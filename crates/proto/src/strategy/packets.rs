@@ -16,7 +16,7 @@ use crate::owned::{
     ReasonCodes, SubAck, Subscribe, Subscription, TopicName, UnsubAck, Unsubscribe, Will,
 };
 use crate::reason::ReasonCode;
-use crate::subscribe::{RetainHandling, SubscribeOptions};
+use crate::subscription::{RetainHandling, SubscribeOptions};
 use crate::types::{PacketId, PacketType, QoS, Role, Version};
 
 /// Every packet type.
