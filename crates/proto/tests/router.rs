@@ -226,6 +226,22 @@ fn a_full_router_refuses_and_stays_as_it_was() {
 }
 
 #[test]
+fn what_is_found_can_be_shown_and_counted_beforehand() {
+    let mut router: Router<[Slot<&str, u8>; 4]> = Router::new();
+    for (at, text) in (0..).zip(["a/+", "#", "b"]) {
+        router.insert(text, at).unwrap();
+    }
+    let name = topic("a/x");
+    let mut found = router.matches(&name);
+    assert_eq!(format!("{found:?}"), r##"[Route { filter: "#", value: 1 }, Route { filter: "a/+", value: 0 }]"##);
+    assert_eq!(found.size_hint(), (0, Some(3)));
+    found.next();
+    assert_eq!(found.size_hint(), (0, Some(2)));
+    assert_eq!(InsertError::Full.to_string(), "no room for one more filter");
+    assert_eq!(InsertError::BadFilter(TopicError::EmptyFilter).to_string(), TopicError::EmptyFilter.to_string());
+}
+
+#[test]
 fn what_is_no_filter_is_refused() {
     let mut router: Router<[Slot<&str, ()>; 2]> = Router::new();
     for (text, error) in [

@@ -126,6 +126,13 @@ fn matching_agrees_with_the_reference() {
 }
 
 #[test]
+fn topics_are_their_text() {
+    let (name, filter) = (TopicName::new("a/b").unwrap(), TopicFilter::new("a/+").unwrap());
+    assert_eq!((name.as_ref(), filter.as_ref()), ("a/b", "a/+"));
+    assert_eq!((name.to_string(), filter.to_string()), ("a/b".to_owned(), "a/+".to_owned()));
+}
+
+#[test]
 fn a_password_is_never_shown() {
     let connect = Connect { username: Some("user"), password: Some(b"s3cret"), ..Connect::new("device") };
     let shown = format!("{connect:?} {:#?}", mqtt_device_proto::Packet::Connect(connect));
