@@ -46,21 +46,17 @@ pub(crate) fn plain_name(bytes: &[u8]) -> Option<&str> {
     if is_without::<NOT_PLAIN>(bytes) { ascii(bytes) } else { None }
 }
 
-/// What was seen to be ASCII as text.
-#[cfg(not(feature = "unchecked-ascii"))]
-#[inline]
-fn ascii(bytes: &[u8]) -> Option<&str> {
-    from_utf8(bytes).ok()
-}
-
-/// What was seen to be ASCII as text, without a second look.
-#[cfg(feature = "unchecked-ascii")]
-#[expect(unsafe_code, clippy::unnecessary_wraps, reason = "ARCHITECTURE.md, Unsafe code")]
+/// What was seen to be ASCII as text; with the feature, without a second look.
+#[cfg_attr(feature = "unchecked-ascii", expect(unsafe_code, reason = "ARCHITECTURE.md, Unsafe code"))]
 #[inline]
 fn ascii(bytes: &[u8]) -> Option<&str> {
     debug_assert!(bytes.is_ascii(), "{bytes:?}");
+    #[cfg(not(feature = "unchecked-ascii"))]
+    let text = from_utf8(bytes).ok();
     // SAFETY: both callers have seen that no byte is over 0x7F, and such bytes are UTF-8.
-    Some(unsafe { core::str::from_utf8_unchecked(bytes) })
+    #[cfg(feature = "unchecked-ascii")]
+    let text = Some(unsafe { core::str::from_utf8_unchecked(bytes) });
+    text
 }
 
 /// What stands in a string.
