@@ -380,7 +380,7 @@ mod tests {
             judge(set);
             for at in 0..set.len() {
                 let mut changed = Vec::from(set);
-                for byte in 0..=255 {
+                for byte in (0..=255).step_by(if cfg!(miri) { 86 } else { 1 }) {
                     changed[at] = byte;
                     judge(&changed);
                 }
@@ -389,6 +389,6 @@ mod tests {
                 judge(&changed);
             }
         }
-        assert!(quick > 1000 && quick <= good, "{quick} of {good}");
+        assert!(cfg!(miri) || quick > 1000 && quick <= good, "{quick} of {good}");
     }
 }

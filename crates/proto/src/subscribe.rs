@@ -239,7 +239,7 @@ mod tests {
             judge(body);
             for at in 0..body.len() {
                 let mut changed = Vec::from(body);
-                for byte in 0..=255 {
+                for byte in (0..=255).step_by(if cfg!(miri) { 43 } else { 1 }) {
                     changed[at] = byte;
                     judge(&changed);
                 }
@@ -248,6 +248,6 @@ mod tests {
                 judge(&changed);
             }
         }
-        assert!(quick > 1000 && quick <= good, "{quick} of {good}");
+        assert!(cfg!(miri) || quick > 1000 && quick <= good, "{quick} of {good}");
     }
 }

@@ -328,8 +328,8 @@ mod tests {
                 plain += 1;
             }
         };
-        // All that are short, then short ones at each place of longer ones.
-        for len in 1..7 {
+        // All that are short, then short ones at each place of longer ones. Miri has a hundredth of it to do.
+        for len in if cfg!(miri) { 1..3 } else { 1..7 } {
             for mut number in 0..5usize.pow(len) {
                 let mut part = [0; 6];
                 for byte in &mut part {
@@ -338,7 +338,7 @@ mod tests {
                 }
                 let part = &part[..usize::try_from(len).unwrap()];
                 judge(part);
-                let end = if len == 4 { 40 - part.len() } else { 0 };
+                let end = if len == if cfg!(miri) { 1 } else { 4 } { 40 - part.len() } else { 0 };
                 for at in 0..end {
                     let mut filter = *b"abcd/efgh/ijkl/mnop/qrst/uvwx/yzab/cdef/";
                     filter[at..at + part.len()].copy_from_slice(part);
@@ -348,7 +348,7 @@ mod tests {
                 }
             }
         }
-        assert!(plain > 1000, "{plain}");
+        assert!(cfg!(miri) || plain > 1000, "{plain}");
     }
 
     /// In a text, what begins inside a character is not one; nor is what the next thing goes on.
@@ -363,7 +363,7 @@ mod tests {
     fn each_byte_at_each_place_of_each_length_is_seen() {
         for len in 0..40 {
             for at in 0..len {
-                for byte in 0..=255u8 {
+                for byte in (0..=255u8).filter(|byte| !cfg!(miri) || b"\0#+a\x7F\x80\xFF".contains(byte)) {
                     let mut bytes = [b'x'; 40];
                     bytes[at] = byte;
                     let marks = scan(&bytes[..len]);
