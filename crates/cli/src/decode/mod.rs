@@ -18,7 +18,7 @@ const ABOUT: &str = "\
 Decodes MQTT packets, strictly by the standard: prints each packet, and for bytes that are none the offset of the \
 defect, what it is, the statement of the standard that it breaks, and the reason code to answer.
 
-The bytes come as hexadecimal digits (spaces and colons between them do not matter), or from a file as they are. With \
+The bytes come as hexadecimal digits (spaces, colons, commas and 0x do not matter), or from a file as they are. With \
 --jsonl, lines of JSON come on standard input, each exactly one packet, \
 {\"id\":\"…\",\"hex\":\"…\",\"version\":\"3.1\"|\"3.1.1\"|\"5.0\",\"direction\":\"c2s\"|\"s2c\"}, and for each a line \
 goes out: {\"id\":\"…\",\"verdict\":\"valid\"|\"malformed\"|\"protocol-error\"|\"incomplete\",\"type\":\"…\",\"kind\":\
@@ -28,6 +28,7 @@ const AFTER: &str = "\
 Examples:
   mqtt-device decode 30 07 00 04 64 6f 6f 72 31
   mqtt-device decode --mqtt 5 --from server 20:03:00:00:00
+  mqtt-device decode '0x30, 0x05, 0x00, 0x01, 0x61, 0x68, 0x69'
   mqtt-device decode --file capture.bin --json
   mqtt-device decode --jsonl <packets.jsonl >verdicts.jsonl";
 
@@ -41,7 +42,7 @@ pub(crate) struct Options {
     /// A file with the bytes as they are; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "hex")]
     file: Option<PathBuf>,
-    /// The version of MQTT
+    /// The version of MQTT (3.1, 3.1.1 and 5.0 work as well)
     #[arg(long, value_name = "VERSION", default_value = "4")]
     mqtt: Mqtt,
     /// Who sent the bytes
