@@ -14,6 +14,7 @@ fn v31() {
     c.accepts("", Client, "10 .. <MQIsdp> 03 00 000A <p>");
     c.accepts("", Client, "10 .. <MQIsdp> 03 F6 000A <p> <will> <payload> <user> <password>");
     c.refuses("", Client, "10 .. <MQTT> 04 02 000A <p>", Kind::BadProtocolName, 2);
+    c.refuses("", Client, "10 .. <MQTT> 03 02 000A <p>", Kind::BadProtocolName, 2);
     c.refuses("", Client, "10 .. <MQIsdp> 04 02 000A <p>", Kind::BadProtocolLevel(4), 10);
     // The server is never asked to choose an identifier.
     c.refuses("", Client, "10 .. <MQIsdp> 03 02 000A <>", Kind::EmptyClientId, 14);
