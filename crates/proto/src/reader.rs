@@ -163,7 +163,9 @@ impl<'b> Reader<'b> {
     #[inline]
     pub(crate) fn check_filter(&mut self) -> Result<&'b [u8], DecodeError> {
         let bytes = self.binary()?;
-        check_filter(self.packet, self.position(), bytes)?;
+        if !text::is_plain_filter(bytes) {
+            check_filter(self.packet, self.position(), bytes)?;
+        }
         Ok(bytes)
     }
 
