@@ -24,7 +24,7 @@ impl<'b> Wire<'b> {
         }
     }
 
-    #[cfg(any(feature = "v5", feature = "bytes"))]
+    #[cfg(feature = "v5")]
     #[inline]
     pub(crate) const fn as_bytes(&self) -> &'b [u8] {
         match self {
