@@ -381,7 +381,11 @@ mod tests {
         ];
         for (version, role) in versions.into_iter().flat_map(|v| [Role::Client, Role::Server].map(|role| (v, role))) {
             // Without a seed of its own: what fails here fails for the shortest packet of its kind.
-            let mut runner = TestRunner::new(Config { cases: 1_000, failure_persistence: None, ..Config::default() });
+            let mut runner = TestRunner::new(Config {
+                cases: if cfg!(miri) { 2 } else { 1_000 },
+                failure_persistence: None,
+                ..Config::default()
+            });
             let strategy = crate::strategy::packet(version, role);
             let result = runner.run(&strategy, |packet| {
                 let bytes = Layout::of(&packet.as_borrowed(), version).unwrap().bytes();
