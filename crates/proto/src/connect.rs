@@ -138,6 +138,7 @@ impl<'b> Connect<'b> {
         if client_id.is_empty() && !version.has_properties() && (!clean_start || version == Version::V31) {
             return Err(reader.fault_back(2, DecodeErrorKind::EmptyClientId));
         }
+        // Filled in here, and not made by a function of its own: its answer would be copied twice.
         let mut will = Will {
             qos: QoS::AtMostOnce,
             retain: false,

@@ -209,6 +209,7 @@ impl<'b> Iterator for PropertyIter<'b> {
             self.slice = rest;
             Some(*first)
         } else {
+            // A copy, which stays in registers: through `self` it would cost a set of six 30 instructions.
             let mut rest = self.rest;
             let property = Property::take(&mut rest, self.text);
             self.rest = rest;
