@@ -7,6 +7,8 @@ use crate::frame::Header;
 use crate::packet::{Packet, encoding};
 use crate::properties::Properties;
 use crate::property::Places;
+#[cfg(target_pointer_width = "64")]
+use crate::quick::connect as quick;
 use crate::reader::Reader;
 use crate::topic::TopicName;
 use crate::types::{PacketType, QoS, Role, Version};
@@ -75,12 +77,12 @@ impl fmt::Debug for Redacted<'_> {
 }
 
 const RESERVED: u8 = 0x01;
-const CLEAN_START: u8 = 0x02;
-const WILL: u8 = 0x04;
-const WILL_QOS: u8 = 0x18;
-const WILL_RETAIN: u8 = 0x20;
-const PASSWORD: u8 = 0x40;
-const USERNAME: u8 = 0x80;
+pub(crate) const CLEAN_START: u8 = 0x02;
+pub(crate) const WILL: u8 = 0x04;
+pub(crate) const WILL_QOS: u8 = 0x18;
+pub(crate) const WILL_RETAIN: u8 = 0x20;
+pub(crate) const PASSWORD: u8 = 0x40;
+pub(crate) const USERNAME: u8 = 0x80;
 
 impl<'b> Connect<'b> {
     /// A client with a clean start, and nothing else.
@@ -128,6 +130,15 @@ impl<'b> Connect<'b> {
     /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
     #[inline(never)]
     pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
+        #[cfg(target_pointer_width = "64")]
+        if let Some(packet) = quick::read(reader.rest(), version) {
+            return Ok(packet);
+        }
+        Self::read_any(reader, version)
+    }
+
+    #[inline(never)]
+    pub(crate) fn read_any(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
         let mut reader = reader.in_registers();
         let flags = read_flags(&mut reader, version)?;
         let keep_alive = reader.u16()?;
@@ -165,7 +176,7 @@ impl<'b> Connect<'b> {
         Ok(Packet::Connect(Self { clean_start, keep_alive, client_id, will, username, password, properties }))
     }
 
-    const fn first_byte(&self) -> u8 {
+    pub(crate) const fn first_byte(&self) -> u8 {
         PacketType::Connect.first_byte()
     }
 
@@ -221,7 +232,7 @@ impl<'b> Connect<'b> {
         Some(())
     }
 
-    const fn flags(&self) -> u8 {
+    pub(crate) const fn flags(&self) -> u8 {
         let mut flags = if self.clean_start { CLEAN_START } else { 0 };
         if let Some(will) = &self.will {
             flags |= WILL | will.qos.as_u8() << 3;
@@ -276,7 +287,7 @@ fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeErr
 
 /// Flags without a defect, and with a user name if there is a password.
 #[inline]
-const fn is_usual(flags: u8) -> bool {
+pub(crate) const fn is_usual(flags: u8) -> bool {
     flags & RESERVED == 0
         && (flags & WILL != 0 || flags & (WILL_QOS | WILL_RETAIN) == 0)
         && flags & WILL_QOS != WILL_QOS
@@ -294,4 +305,4 @@ impl Will<'_> {
     }
 }
 
-encoding!(Connect);
+encoding!(Connect, quick);

@@ -89,6 +89,8 @@ mod packet;
 mod properties;
 mod property;
 mod publish;
+#[cfg(target_pointer_width = "64")]
+mod quick;
 mod reader;
 mod reason;
 mod router;

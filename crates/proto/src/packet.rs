@@ -11,6 +11,8 @@ use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
 use crate::subscribe::{Subscribe, Unsubscribe};
 use crate::types::{PacketId, PacketType, Role, Version};
+#[cfg(target_pointer_width = "64")]
+use crate::writer::shift;
 use crate::writer::{VARINT_MAX, Writer, varint_len};
 
 /// One control packet, borrowed from the bytes it was decoded from or from what the caller wants to send.
@@ -89,6 +91,10 @@ impl<'b> Packet<'b> {
         }
         if first >> 4 == 3 {
             Publish::read(Reader::new(body, frame.len(), PacketType::Publish), version, role, first)
+        } else if first == 0x10 && role == Role::Client {
+            Connect::read(Reader::new(body, frame.len(), PacketType::Connect), version)
+        } else if first == 0x82 && role == Role::Client {
+            Subscribe::read(Reader::new(body, frame.len(), PacketType::Subscribe), version)
         } else {
             Self::decode_rarer(frame, first, body, version, role)
         }
@@ -206,7 +212,7 @@ impl<'b> Packet<'b> {
         written
     }
 
-    /// Writes the packet to the front of `out` and answers its length.
+    /// Writes the packet to the front of `out` and answers its length. After an error there may be anything in `out`.
     ///
     /// # Errors
     /// [`EncodeError::BufferTooSmall`] with the length that is needed, or what the standard forbids in this packet.
@@ -310,9 +316,21 @@ pub(crate) fn encode(
     Ok(needed)
 }
 
+/// Writes the fixed header in front of a body that stands behind too short a place for it, of two bytes. Answers the packet's
+/// length.
+#[cfg(target_pointer_width = "64")]
+#[cold]
+#[inline(never)]
+pub(crate) fn widen_header(first_byte: u8, body: usize, out: &mut [u8]) -> Option<usize> {
+    let len = packet_len(body).ok()?;
+    shift(out, 2, body, len.wrapping_sub(body))?;
+    Writer::new(out).fixed_header(first_byte, u32::try_from(body).ok()?)?;
+    Some(len)
+}
+
 /// `encoded_len` and `encode` of a packet with `first_byte()`, `body_len(version)` and `write(version, writer)`.
 macro_rules! encoding {
-    ($packet:ident) => {
+    ($packet:ident $(, $quick:ident)?) => {
         impl $packet<'_> {
             /// Bytes of the whole packet.
             ///
@@ -323,13 +341,19 @@ macro_rules! encoding {
                 crate::packet::packet_len(self.body_len(version)?)
             }
 
-            /// Writes the packet to the front of `out` and answers its length.
+            /// Writes the packet to the front of `out` and answers its length. After an error there may be anything in `out`.
             ///
             /// # Errors
             /// [`BufferTooSmall`](crate::EncodeError::BufferTooSmall) with the length that is needed, or what the
             /// standard forbids in this packet.
             #[inline]
             pub fn encode(&self, version: crate::Version, out: &mut [u8]) -> Result<usize, crate::EncodeError> {
+                $(
+                    #[cfg(target_pointer_width = "64")]
+                    if let Some(len) = $quick::encode(self, version, out) {
+                        return Ok(len);
+                    }
+                )?
                 let body = self.body_len(version)?;
                 crate::packet::encode(self.first_byte(), body, 0, out, |writer| self.write(version, writer))
             }

@@ -329,6 +329,21 @@ impl<'b> Properties<'b> {
         Some(())
     }
 
+    /// From what was checked for `place`.
+    #[cfg(all(feature = "v5", any(feature = "bytes", target_pointer_width = "64")))]
+    pub(crate) const fn from_wire(wire: Wire<'b>, place: Places) -> Self {
+        if wire.as_bytes().is_empty() { Self::EMPTY } else { Self { repr: Repr::Wire(wire), place } }
+    }
+
+    /// Properties that were lent.
+    #[cfg(all(feature = "v5", target_pointer_width = "64"))]
+    pub(crate) const fn slice(&self) -> Option<&'b [Property<'b>]> {
+        match self.repr {
+            Repr::Slice(slice) => Some(slice),
+            Repr::Wire(_) => None,
+        }
+    }
+
     #[cfg(feature = "v5")]
     #[inline]
     fn body_len(&self, place: Places) -> Result<usize, EncodeError> {
@@ -352,11 +367,6 @@ impl<'b> Properties<'b> {
         }
     }
 
-    /// From what `wire` or `written` gave.
-    pub(crate) const fn from_wire(wire: Wire<'b>, place: Places) -> Self {
-        if wire.as_bytes().is_empty() { Self::EMPTY } else { Self { repr: Repr::Wire(wire), place } }
-    }
-
     /// Properties in the wire's form, for no packet in particular: checked for what none may carry.
     pub(crate) fn written(properties: &[Property<'_>]) -> Result<alloc::vec::Vec<u8>, EncodeError> {
         let counted = wire::len_of_slice(properties, Places::NONE)?;
@@ -368,6 +378,8 @@ impl<'b> Properties<'b> {
     }
 }
 
+#[cfg(all(test, feature = "v5", target_pointer_width = "64"))]
+pub(crate) use wire::check_each;
 #[cfg(feature = "v5")]
 #[path = "properties_wire.rs"]
 mod wire;

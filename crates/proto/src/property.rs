@@ -9,6 +9,8 @@ use crate::fields::{take_binary, take_string, take_u8, take_u16, take_u32, take_
 #[cfg(feature = "v5")]
 use crate::text::Text;
 use crate::topic::TopicName;
+#[cfg(feature = "v5")]
+use crate::types::Role;
 use crate::types::{PacketType, QoS};
 
 /// Where a property may stand: bit `n` is packet type `n`, bit 0 the will.
@@ -30,10 +32,10 @@ impl Places {
     pub(crate) const DISCONNECT: Self = Self(1 << 14);
     pub(crate) const AUTH: Self = Self(1 << 15);
     /// The packets that answer: their properties are a Reason String and User Properties.
-    const ANSWERS: Self = Self(1 << 4 | 1 << 5 | 1 << 6 | 1 << 7).or(Self::SUBACK).or(Self::UNSUBACK);
-    const ALL: Self = Self(0xCFFF);
+    pub(crate) const ANSWERS: Self = Self(1 << 4 | 1 << 5 | 1 << 6 | 1 << 7).or(Self::SUBACK).or(Self::UNSUBACK);
+    pub(crate) const ALL: Self = Self(0xCFFF);
 
-    const fn or(self, other: Self) -> Self {
+    pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -65,6 +67,40 @@ pub(crate) enum Kind {
     Topic,
     Binary,
     Pair,
+}
+
+/// The identifiers that were seen; they are all below 64.
+#[cfg(feature = "v5")]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Seen(u64);
+
+#[cfg(feature = "v5")]
+impl Seen {
+    const fn contains(self, id: PropertyId) -> bool {
+        self.0 & Self::bit(id) != 0
+    }
+
+    /// Whether `id` must not stand again. User Properties always may; so may Subscription Identifiers in a PUBLISH.
+    pub(crate) const fn is_repeated(&mut self, id: PropertyId, place: Places) -> bool {
+        let repeated = self.contains(id);
+        self.0 |= Self::bit(id);
+        repeated
+            && match id {
+                PropertyId::UserProperty => false,
+                PropertyId::SubscriptionIdentifier => !Places::PUBLISH.contains(place),
+                _ => true,
+            }
+    }
+
+    const fn bit(id: PropertyId) -> u64 {
+        let [bit, ..] = [id.as_u8()];
+        1u64.wrapping_shl(u32::from_le_bytes([bit, 0, 0, 0]))
+    }
+
+    /// Authentication Data needs a method.
+    pub(crate) const fn lacks_method(self) -> bool {
+        self.contains(PropertyId::AuthenticationData) && !self.contains(PropertyId::AuthenticationMethod)
+    }
 }
 
 /// Of an identifier that no property has.
@@ -197,37 +233,58 @@ macro_rules! properties {
     };
 }
 
-properties! {
-    0x01 PayloadFormatIndicator "Payload Format Indicator" Flag Places::PUBLISH.or(Places::WILL);
-    0x02 MessageExpiryInterval "Message Expiry Interval" U32 Places::PUBLISH.or(Places::WILL);
-    0x03 ContentType "Content Type" Text Places::PUBLISH.or(Places::WILL);
-    0x08 ResponseTopic "Response Topic" Topic Places::PUBLISH.or(Places::WILL);
-    0x09 CorrelationData "Correlation Data" Binary Places::PUBLISH.or(Places::WILL);
-    0x0B SubscriptionIdentifier "Subscription Identifier" Varint Places::PUBLISH.or(Places::SUBSCRIBE);
-    0x11 SessionExpiryInterval "Session Expiry Interval" U32
-        Places::CONNECT.or(Places::CONNACK).or(Places::DISCONNECT);
-    0x12 AssignedClientIdentifier "Assigned Client Identifier" Text Places::CONNACK;
-    0x13 ServerKeepAlive "Server Keep Alive" U16 Places::CONNACK;
-    0x15 AuthenticationMethod "Authentication Method" Text Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
-    0x16 AuthenticationData "Authentication Data" Binary Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
-    0x17 RequestProblemInformation "Request Problem Information" Flag Places::CONNECT;
-    0x18 WillDelayInterval "Will Delay Interval" U32 Places::WILL;
-    0x19 RequestResponseInformation "Request Response Information" Flag Places::CONNECT;
-    0x1A ResponseInformation "Response Information" Text Places::CONNACK;
-    0x1C ServerReference "Server Reference" Text Places::CONNACK.or(Places::DISCONNECT);
-    0x1F ReasonString "Reason String" Text
-        Places::CONNACK.or(Places::ANSWERS).or(Places::DISCONNECT).or(Places::AUTH);
-    0x21 ReceiveMaximum "Receive Maximum" NonZeroU16 Places::CONNECT.or(Places::CONNACK);
-    0x22 TopicAliasMaximum "Topic Alias Maximum" U16 Places::CONNECT.or(Places::CONNACK);
-    0x23 TopicAlias "Topic Alias" NonZeroU16 Places::PUBLISH;
-    #[cfg_attr(feature = "serde", serde(rename = "maximum_qos"))]
-    0x24 MaximumQoS "Maximum QoS" Flag Places::CONNACK;
-    0x25 RetainAvailable "Retain Available" Flag Places::CONNACK;
-    0x26 UserProperty "User Property" Pair Places::ALL;
-    0x27 MaximumPacketSize "Maximum Packet Size" NonZeroU32 Places::CONNECT.or(Places::CONNACK);
-    0x28 WildcardSubscriptionAvailable "Wildcard Subscription Available" Flag Places::CONNACK;
-    0x29 SubscriptionIdentifiersAvailable "Subscription Identifiers Available" Flag Places::CONNACK;
-    0x2A SharedSubscriptionAvailable "Shared Subscription Available" Flag Places::CONNACK;
+/// Every property: identifier, name, kind and places. A macro is told them, to make of them what it likes.
+macro_rules! table {
+    ($make:ident) => {
+        $make! {
+            0x01 PayloadFormatIndicator "Payload Format Indicator" Flag Places::PUBLISH.or(Places::WILL);
+            0x02 MessageExpiryInterval "Message Expiry Interval" U32 Places::PUBLISH.or(Places::WILL);
+            0x03 ContentType "Content Type" Text Places::PUBLISH.or(Places::WILL);
+            0x08 ResponseTopic "Response Topic" Topic Places::PUBLISH.or(Places::WILL);
+            0x09 CorrelationData "Correlation Data" Binary Places::PUBLISH.or(Places::WILL);
+            0x0B SubscriptionIdentifier "Subscription Identifier" Varint Places::PUBLISH.or(Places::SUBSCRIBE);
+            0x11 SessionExpiryInterval "Session Expiry Interval" U32
+                Places::CONNECT.or(Places::CONNACK).or(Places::DISCONNECT);
+            0x12 AssignedClientIdentifier "Assigned Client Identifier" Text Places::CONNACK;
+            0x13 ServerKeepAlive "Server Keep Alive" U16 Places::CONNACK;
+            0x15 AuthenticationMethod "Authentication Method" Text Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
+            0x16 AuthenticationData "Authentication Data" Binary Places::CONNECT.or(Places::CONNACK).or(Places::AUTH);
+            0x17 RequestProblemInformation "Request Problem Information" Flag Places::CONNECT;
+            0x18 WillDelayInterval "Will Delay Interval" U32 Places::WILL;
+            0x19 RequestResponseInformation "Request Response Information" Flag Places::CONNECT;
+            0x1A ResponseInformation "Response Information" Text Places::CONNACK;
+            0x1C ServerReference "Server Reference" Text Places::CONNACK.or(Places::DISCONNECT);
+            0x1F ReasonString "Reason String" Text
+                Places::CONNACK.or(Places::ANSWERS).or(Places::DISCONNECT).or(Places::AUTH);
+            0x21 ReceiveMaximum "Receive Maximum" NonZeroU16 Places::CONNECT.or(Places::CONNACK);
+            0x22 TopicAliasMaximum "Topic Alias Maximum" U16 Places::CONNECT.or(Places::CONNACK);
+            0x23 TopicAlias "Topic Alias" NonZeroU16 Places::PUBLISH;
+            #[cfg_attr(feature = "serde", serde(rename = "maximum_qos"))]
+            0x24 MaximumQoS "Maximum QoS" Flag Places::CONNACK;
+            0x25 RetainAvailable "Retain Available" Flag Places::CONNACK;
+            0x26 UserProperty "User Property" Pair Places::ALL;
+            0x27 MaximumPacketSize "Maximum Packet Size" NonZeroU32 Places::CONNECT.or(Places::CONNACK);
+            0x28 WildcardSubscriptionAvailable "Wildcard Subscription Available" Flag Places::CONNACK;
+            0x29 SubscriptionIdentifiersAvailable "Subscription Identifiers Available" Flag Places::CONNACK;
+            0x2A SharedSubscriptionAvailable "Shared Subscription Available" Flag Places::CONNACK;
+        }
+    };
+}
+#[cfg(all(feature = "v5", target_pointer_width = "64"))]
+pub(crate) use table;
+
+table!(properties);
+
+#[cfg(feature = "v5")]
+impl PropertyId {
+    /// `[MQTT-3.3.4-6 v5]` `[MQTT-3.14.2-2 v5]`
+    pub(crate) fn is_misdirected(self, place: Places, sender: Role) -> bool {
+        match self {
+            Self::SubscriptionIdentifier => sender == Role::Client && place == Places::PUBLISH,
+            Self::SessionExpiryInterval => sender == Role::Server && place == Places::DISCONNECT,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for PropertyId {

@@ -5,6 +5,8 @@ use crate::frame::Header;
 use crate::packet::{Packet, encode, packet_len};
 use crate::properties::Properties;
 use crate::property::{Places, PropertyId};
+#[cfg(all(feature = "v5", target_pointer_width = "64"))]
+use crate::quick::publish as quick;
 use crate::reader::Reader;
 use crate::text::Text;
 use crate::topic::TopicName;
@@ -79,18 +81,25 @@ impl<'b> Publish<'b> {
         first: u8,
         (topic, packet_id): (TopicName<'b>, Option<PacketId>),
     ) -> Result<Packet<'b>, DecodeError> {
+        let (dup, qos, retain) = (first & DUP != 0, qos(first), first & RETAIN != 0);
+        #[cfg(all(feature = "v5", target_pointer_width = "64"))]
+        if version == Version::V5
+            && !topic.is_empty()
+            && let Some((properties, payload)) = quick::read_properties(reader.rest(), sender)
+        {
+            return Ok(Packet::Publish(Self { dup, qos, retain, topic, packet_id, properties, payload }));
+        }
         let back = topic.as_str().len().wrapping_add(if packet_id.is_some() { 4 } else { 2 });
         let at = reader.position().wrapping_sub(back);
         let properties = Properties::read(&mut reader, version, Places::PUBLISH, sender)?;
         if topic.is_empty() && properties.find(PropertyId::TopicAlias).is_none() {
             return Err(reader.fault_at(at, DecodeErrorKind::EmptyTopicName));
         }
-        let (dup, qos, retain) = (first & DUP != 0, qos(first), first & RETAIN != 0);
         Ok(Packet::Publish(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.rest() }))
     }
 
     #[inline]
-    const fn first_byte(&self) -> u8 {
+    pub(crate) const fn first_byte(&self) -> u8 {
         PacketType::Publish.first_byte()
             | if self.dup { DUP } else { 0 }
             | self.qos.as_u8() << 1
@@ -112,7 +121,7 @@ impl<'b> Publish<'b> {
     }
 
     #[inline]
-    const fn id_len(&self) -> Result<usize, EncodeError> {
+    pub(crate) const fn id_len(&self) -> Result<usize, EncodeError> {
         match (self.qos, self.packet_id) {
             (QoS::AtMostOnce, None) if self.dup => Err(EncodeError::DupWithQoS0),
             (QoS::AtMostOnce, None) => Ok(0),
@@ -141,7 +150,7 @@ impl<'b> Publish<'b> {
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         if !self.properties.is_empty() || self.topic.is_empty() {
-            return self.encode_any::<LATER>(version, len, out);
+            return self.encode_more::<LATER>(version, len, out);
         }
         // What nearly every message is, with what is known put in: a fifth less work.
         let topic = self.topic.as_str().as_bytes();
@@ -162,8 +171,29 @@ impl<'b> Publish<'b> {
         })
     }
 
+    /// A message with properties, or without a topic.
     #[inline(never)]
-    fn encode_any<const LATER: bool>(
+    fn encode_more<const LATER: bool>(
+        &self,
+        version: Version,
+        len: usize,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        #[cfg(all(feature = "v5", target_pointer_width = "64"))]
+        if version == Version::V5
+            && let Some(set) = self.properties.slice()
+        {
+            return match quick::encode::<LATER>(self, set, len, out) {
+                Some(written) => Ok(written),
+                // The version as it is known here need not be kept until now.
+                None => self.encode_any::<LATER>(Version::V5, len, out),
+            };
+        }
+        self.encode_any::<LATER>(version, len, out)
+    }
+
+    #[inline(never)]
+    pub(crate) fn encode_any<const LATER: bool>(
         &self,
         version: Version,
         len: usize,
@@ -187,7 +217,7 @@ impl<'b> Publish<'b> {
         packet_len(head.saturating_add(self.payload.len()))
     }
 
-    /// Writes the packet to the front of `out` and answers its length.
+    /// Writes the packet to the front of `out` and answers its length. After an error there may be anything in `out`.
     ///
     /// # Errors
     /// [`EncodeError::BufferTooSmall`] with the length that is needed, or what the standard forbids in this packet.
@@ -207,7 +237,8 @@ impl<'b> Publish<'b> {
         packet_len(head.saturating_add(payload)).map(|len| len.wrapping_sub(payload))
     }
 
-    /// Writes all but the payload, of which `payload_len` bytes follow from elsewhere. `self.payload` does not count.
+    /// Writes all but the payload, of which `payload_len` bytes follow from elsewhere. `self.payload` does not count. After
+    /// an error there may be anything in `out`.
     ///
     /// ```
     /// # use mqtt_device_proto::{Publish, TopicName, Version};

@@ -103,6 +103,34 @@ impl<'o> Writer<'o> {
     }
 }
 
+/// For the quick ways.
+#[cfg(target_pointer_width = "64")]
+impl Writer<'_> {
+    /// Bytes that still fit.
+    pub(crate) const fn space(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Leaves `len` bytes as they are.
+    #[cfg(feature = "v5")]
+    #[inline]
+    pub(crate) fn skip(&mut self, len: usize) -> Option<()> {
+        (_, self.rest) = core::mem::take(&mut self.rest).split_at_mut_checked(len)?;
+        Some(())
+    }
+
+    /// A byte and an integer.
+    #[cfg(feature = "v5")]
+    #[inline]
+    pub(crate) fn with_chunk<const N: usize>(&mut self, first: u8, bytes: [u8; N]) -> Option<()> {
+        let (place, rest) = core::mem::take(&mut self.rest).split_at_mut_checked(const { N.saturating_add(1) })?;
+        *place.first_mut()? = first;
+        *place.last_chunk_mut()? = bytes;
+        self.rest = rest;
+        Some(())
+    }
+}
+
 /// Copies all of `from` to as many bytes. Asked here, so that `copy_from_slice` never has to panic.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 const fn copy(to: &mut [u8], from: &[u8]) -> Option<()> {
@@ -110,6 +138,25 @@ const fn copy(to: &mut [u8], from: &[u8]) -> Option<()> {
         return None;
     }
     to.copy_from_slice(from);
+    Some(())
+}
+
+/// Moves `len` bytes from one place to another; what stands between the two may be anything then.
+#[cfg(target_pointer_width = "64")]
+#[cold]
+#[inline(never)]
+pub(crate) fn shift(out: &mut [u8], from: usize, len: usize, to: usize) -> Option<()> {
+    let (start, by) = (from.min(to), from.abs_diff(to));
+    let both = out.get_mut(start..from.max(to).checked_add(len)?)?;
+    // Never: asked here, so that to rotate never has to panic.
+    if by > both.len() {
+        return None;
+    }
+    if from < to {
+        both.rotate_right(by)
+    } else {
+        both.rotate_left(by)
+    }
     Some(())
 }
 

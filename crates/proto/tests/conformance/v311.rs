@@ -325,7 +325,8 @@ fn topics(c: &mut Checks) {
     assert_eq!(TopicFilter::new(&long), Err(TopicError::TooLong));
     // Nothing longer can be written: two bytes of length are all there is, and what they leave over is another field.
     let text = format!("82 .. 0001 FFFF '{}'", "f".repeat(LONGEST - 1));
-    c.refuses("MQTT-4.7.3-3", Client, &text, Kind::FieldTruncated, 6);
+    // Behind a Remaining Length of three bytes, or of two under Miri.
+    c.refuses("MQTT-4.7.3-3", Client, &text, Kind::FieldTruncated, if cfg!(miri) { 5 } else { 6 });
     assert_eq!(TopicName::new(""), Err(TopicError::EmptyName));
     assert_eq!(TopicFilter::new(""), Err(TopicError::EmptyFilter));
     assert_eq!(TopicName::new("a\0"), Err(TopicError::NulCharacter));
