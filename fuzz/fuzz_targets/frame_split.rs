@@ -100,7 +100,7 @@ fn frame(
         stream = &stream[n..];
         loop {
             match framer.next() {
-                Ok(Some(Framed::Frame(bytes))) => out.push(format!("{bytes:02x?}")),
+                Ok(Some(Framed::Frame(frame))) => out.push(format!("{:02x?}", frame.bytes())),
                 Ok(Some(Framed::Skipped(skipped))) => {
                     out.push(format!("{} {} {:?}", skipped.packet, skipped.total, skipped.head));
                 }

@@ -106,7 +106,9 @@ pub enum DecodeErrorKind {
     MisplacedMultiLevelWildcard,
     /// A `+` that does not fill its level (protocol error) `[MQTT-4.7.1-3]`.
     MisplacedSingleLevelWildcard,
-    /// A shared subscription without a share name or a filter (protocol error) `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
+    /// A shared subscription without a share name (protocol error) `[MQTT-4.8.2-1 v5]`.
+    EmptyShareName,
+    /// A shared subscription with a wildcard in its share name, or without a filter (protocol error) `[MQTT-4.8.2-2 v5]`.
     BadSharedFilter,
     /// Reserved bits in the subscription options `[MQTT-3.8.3-4]` `[MQTT-3.8.3-5 v5]`, or QoS 3 before MQTT 5.
     ReservedSubscribeOptions,
@@ -169,9 +171,8 @@ impl DecodeErrorKind {
             Self::BadProtocolName | Self::BadProtocolLevel(_) => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
             Self::WildcardInTopicName => ReasonCode::TOPIC_NAME_INVALID,
-            Self::MisplacedMultiLevelWildcard | Self::MisplacedSingleLevelWildcard | Self::BadSharedFilter => {
-                ReasonCode::TOPIC_FILTER_INVALID
-            }
+            Self::MisplacedMultiLevelWildcard | Self::MisplacedSingleLevelWildcard => ReasonCode::TOPIC_FILTER_INVALID,
+            Self::EmptyShareName | Self::BadSharedFilter => ReasonCode::TOPIC_FILTER_INVALID,
             Self::BadPropertyValue(PropertyId::TopicAlias) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::WrongDirection
             | Self::ZeroPacketId
@@ -221,7 +222,8 @@ impl fmt::Display for DecodeErrorKind {
             Self::EmptyTopicFilter => "empty topic filter",
             Self::MisplacedMultiLevelWildcard => "misplaced # in a topic filter",
             Self::MisplacedSingleLevelWildcard => "misplaced + in a topic filter",
-            Self::BadSharedFilter => "shared subscription without a share name or filter",
+            Self::EmptyShareName => "shared subscription without a share name",
+            Self::BadSharedFilter => "shared subscription with a wildcard in its share name, or without a filter",
             Self::ReservedSubscribeOptions => "reserved bits in the subscription options",
             Self::BadSubscribeOptions => "QoS 3 or retain handling 3 in the subscription options",
             Self::NoLocalOnShared => "no local on a shared subscription",
@@ -250,6 +252,7 @@ impl From<TopicError> for DecodeErrorKind {
             TopicError::WildcardInName => Self::WildcardInTopicName,
             TopicError::MisplacedMultiLevelWildcard => Self::MisplacedMultiLevelWildcard,
             TopicError::MisplacedSingleLevelWildcard => Self::MisplacedSingleLevelWildcard,
+            TopicError::EmptyShareName => Self::EmptyShareName,
             TopicError::BadShare => Self::BadSharedFilter,
         }
     }
@@ -290,7 +293,8 @@ pub enum EncodeError {
     EmptyTopicName,
     /// No filter in SUBSCRIBE or UNSUBSCRIBE `[MQTT-3.8.3-3]` `[MQTT-3.10.3-2]`.
     NoTopicFilter,
-    /// A shared subscription without a share name or filter `[MQTT-4.8.2-1]`.
+    /// A shared subscription without a share name `[MQTT-4.8.2-1 v5]`, with a wildcard in it, or without a filter
+    /// `[MQTT-4.8.2-2 v5]`.
     BadSharedFilter,
     /// No Local on a shared subscription `[MQTT-3.8.3-4 v5]`.
     NoLocalOnShared,
@@ -316,7 +320,9 @@ impl fmt::Display for EncodeError {
             Self::BufferTooSmall { needed } => return write!(f, "the buffer is too small: {needed} bytes are needed"),
             Self::StringTooLong => "a field is longer than 65535 bytes",
             Self::PacketTooLarge => "the packet is longer than the format allows",
-            Self::NotInThisVersion => "not in this version of MQTT",
+            Self::NotInThisVersion => {
+                "a packet, property, reason code or option that this version of MQTT does not have"
+            }
             Self::NulCharacter => "U+0000 in a string",
             Self::NoPacketId => "QoS above 0 without a packet identifier",
             Self::PacketIdWithQoS0 => "QoS 0 with a packet identifier",
@@ -325,7 +331,7 @@ impl fmt::Display for EncodeError {
             Self::EmptyClientId => "empty client identifier without clean start",
             Self::EmptyTopicName => "empty topic name without a topic alias",
             Self::NoTopicFilter => "no topic filter",
-            Self::BadSharedFilter => "shared subscription without a share name or filter",
+            Self::BadSharedFilter => "shared subscription with a bad share name, or without a filter",
             Self::NoLocalOnShared => "no local on a shared subscription",
             Self::NoReasonCodes => "no reason codes",
             Self::SessionPresentWithError => "session present in a refusal",

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt;
 
 use crate::error::DecodeError;
-use crate::frame::{Header, Status, frame_len};
+use crate::frame::{Frame, Header, Status};
 use crate::publish::PublishHead;
 use crate::types::{PacketType, Version};
 
@@ -23,7 +23,7 @@ use crate::types::{PacketType, Version};
 /// framer.filled(n);
 /// while let Some(framed) = framer.next()? {
 ///     match framed {
-///         Framed::Frame(frame) => assert_eq!(Packet::decode(frame, Version::V311, Role::Server)?, Packet::PingResp),
+///         Framed::Frame(frame) => assert_eq!(frame.decode(Version::V311, Role::Server)?, Packet::PingResp),
 ///         Framed::Skipped(skipped) => println!("{} of {} bytes", skipped.packet, skipped.total),
 ///     }
 /// }
@@ -44,8 +44,8 @@ pub struct Framer<'m> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Framed<'b> {
-    /// One whole packet for [`Packet::decode`](crate::Packet::decode).
-    Frame(&'b [u8]),
+    /// One whole packet.
+    Frame(Frame<'b>),
     /// A packet that is over the limit. The rest of it is dropped as it comes.
     Skipped(Skipped<'b>),
 }
@@ -64,7 +64,8 @@ pub struct Skipped<'b> {
 }
 
 impl<'m> Framer<'m> {
-    /// A framer for packets of at most `limit` bytes, header included, and of at most the buffer's length. The version
+    /// A framer for packets of at most `limit` bytes, header included, and of at most the buffer's length, which is five
+    /// bytes or more: a longer packet is skipped, and of a PUBLISH the topic is told if the buffer holds it. The version
     /// counts for the head of a PUBLISH that is skipped: a server starts with any, and says it once it knows it
     /// ([`set_version`](Self::set_version)).
     #[must_use]
@@ -73,8 +74,9 @@ impl<'m> Framer<'m> {
         Self { buffer, start: 0, end: 0, skip: 0, limit, version }
     }
 
-    /// Where to put what is received next. Never empty after [`next`](Self::next) has answered `None`, provided that the
-    /// buffer has room for a fixed header: five bytes.
+    /// Where to put what is received next. Call [`next`](Self::next) until it answers `None` before: then there is space,
+    /// provided that the buffer has room for a fixed header, five bytes. Otherwise this may be empty, and to read into
+    /// nothing looks like the end of a stream.
     pub fn space(&mut self) -> &mut [u8] {
         self.drop_skipped();
         if self.start == self.end {
@@ -94,7 +96,7 @@ impl<'m> Framer<'m> {
     /// back lies in the buffer.
     ///
     /// # Errors
-    /// The stream cannot go on: what [`frame_len`] refuses, or a defect in the head of a packet that is skipped. Close.
+    /// The stream cannot go on: what [`Frame::take`] refuses, or a defect in the head of a packet that is skipped. Close.
     #[expect(clippy::should_implement_trait, reason = "it lends from itself")]
     pub fn next(&mut self) -> Result<Option<Framed<'_>>, DecodeError> {
         self.drop_skipped();
@@ -102,16 +104,16 @@ impl<'m> Framer<'m> {
             return Ok(None);
         }
         let received = self.buffer.get(self.start..self.end).unwrap_or_default();
-        match frame_len(received, self.limit)? {
-            Status::Complete(len) => {
-                self.start = self.start.saturating_add(len);
-                Ok(received.get(..len).map(Framed::Frame))
+        match Frame::take(&mut &*received, self.limit)? {
+            Status::Complete(frame) => {
+                self.start = self.start.saturating_add(frame.bytes().len());
+                Ok(Some(Framed::Frame(frame)))
             }
             Status::Partial { .. } => Ok(None),
             Status::Oversize { total } => {
                 let packet = received.first().and_then(|first| PacketType::from_first_byte(*first));
                 let Some(packet) = packet else { return Ok(None) };
-                // What `frame_len` leaves to the version.
+                // What `take` leaves to the version.
                 Header::read(received, self.version)?;
                 let mut head = None;
                 if packet == PacketType::Publish {

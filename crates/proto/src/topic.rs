@@ -24,7 +24,9 @@ pub enum TopicError {
     MisplacedMultiLevelWildcard,
     /// A `+` that does not fill its level `[MQTT-4.7.1-3]`.
     MisplacedSingleLevelWildcard,
-    /// `$share/` without a share name, or without a filter behind it `[MQTT-4.8.2-1]` `[MQTT-4.8.2-2]`.
+    /// `$share/` without a share name `[MQTT-4.8.2-1 v5]`.
+    EmptyShareName,
+    /// `$share/` with a wildcard in the share name, or without a filter behind it `[MQTT-4.8.2-2 v5]`.
     BadShare,
 }
 
@@ -38,7 +40,8 @@ impl fmt::Display for TopicError {
             Self::WildcardInName => "wildcard in a topic name",
             Self::MisplacedMultiLevelWildcard => "misplaced # in a topic filter",
             Self::MisplacedSingleLevelWildcard => "misplaced + in a topic filter",
-            Self::BadShare => "shared subscription without a share name or filter",
+            Self::EmptyShareName => "shared subscription without a share name",
+            Self::BadShare => "shared subscription with a wildcard in its share name, or without a filter",
         })
     }
 }
@@ -291,8 +294,9 @@ pub(crate) const fn check_share(filter: &[u8]) -> Result<bool, TopicError> {
     let mut named = false;
     loop {
         match rest {
+            [] | [b'/', ..] if !named => return Err(TopicError::EmptyShareName),
             [] | [b'/'] | [b'+' | b'#', ..] => return Err(TopicError::BadShare),
-            [b'/', ..] => return if named { Ok(true) } else { Err(TopicError::BadShare) },
+            [b'/', ..] => return Ok(true),
             [_, tail @ ..] => {
                 named = true;
                 rest = tail;

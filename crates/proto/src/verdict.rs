@@ -147,6 +147,7 @@ impl DecodeError {
             (Kind::WildcardInTopicName, _) => "MQTT-4.7.0-1",
             (Kind::MisplacedMultiLevelWildcard, _) => "MQTT-4.7.1-1",
             (Kind::MisplacedSingleLevelWildcard, _) => "MQTT-4.7.1-2",
+            (Kind::EmptyShareName, _) => "MQTT-4.8.2-1",
             (Kind::BadSharedFilter, _) => "MQTT-4.8.2-2",
             (Kind::ReservedSubscribeOptions, _) => "MQTT-3.8.3-5",
             (Kind::NoLocalOnShared, _) => "MQTT-3.8.3-4",

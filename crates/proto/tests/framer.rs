@@ -20,7 +20,7 @@ fn feed(framer: &mut Framer<'_>, mut stream: &[u8], mut piece: impl FnMut() -> u
         stream = &stream[n..];
         while let Some(framed) = framer.next().unwrap() {
             out.push(match framed {
-                Framed::Frame(bytes) => format!("{bytes:02x?}"),
+                Framed::Frame(frame) => format!("{:02x?}", frame.bytes()),
                 Framed::Skipped(skipped) => format!(
                     "{} {} {:?} {:?}",
                     skipped.packet,
@@ -98,7 +98,7 @@ fn a_bad_first_byte_ends_the_stream_at_once() {
     let mut framer = Framer::new(&mut buffer, 32, Version::V311);
     framer.space()[..3].copy_from_slice(&[0xD0, 0, 0x07]);
     framer.filled(3);
-    assert_eq!(framer.next(), Ok(Some(Framed::Frame(&[0xD0, 0]))));
+    assert!(matches!(framer.next(), Ok(Some(Framed::Frame(frame))) if frame.bytes() == [0xD0, 0]));
     let error = framer.next().unwrap_err();
     assert_eq!((error.packet, error.at, error.kind), (None, 0, DecodeErrorKind::ReservedPacketType));
     framer.reset(Version::V311);
@@ -123,7 +123,7 @@ fn a_server_says_the_version_once_it_knows_it() {
         let stream = [&connect[..], &publish[..30]].concat();
         framer.space()[..stream.len()].copy_from_slice(&stream);
         framer.filled(stream.len());
-        assert_eq!(framer.next(), Ok(Some(Framed::Frame(&connect))));
+        assert!(matches!(framer.next(), Ok(Some(Framed::Frame(frame))) if frame.bytes() == connect));
         framer.set_version(version);
         match framer.next() {
             Ok(Some(Framed::Skipped(publish))) => assert!(skipped && publish.head.unwrap().topic.is_empty()),

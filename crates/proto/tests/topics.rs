@@ -78,7 +78,8 @@ fn shared_subscriptions_have_a_name_and_a_filter() {
         assert!(
             matches!(
                 error,
-                TopicError::BadShare
+                TopicError::EmptyShareName
+                    | TopicError::BadShare
                     | TopicError::MisplacedSingleLevelWildcard
                     | TopicError::MisplacedMultiLevelWildcard
             ),

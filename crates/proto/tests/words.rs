@@ -55,7 +55,8 @@ const DEFECTS: &[Defect] = &[
     (Kind::EmptyTopicFilter, Some(Type::Subscribe), "empty topic filter", 0x82, "4.7.3-1", "4.7.3-1"),
     (Kind::MisplacedMultiLevelWildcard, Some(Type::Subscribe), "misplaced # in a topic filter", 0x8F, "4.7.1-2", "4.7.1-1"),
     (Kind::MisplacedSingleLevelWildcard, Some(Type::Subscribe), "misplaced + in a topic filter", 0x8F, "4.7.1-3", "4.7.1-2"),
-    (Kind::BadSharedFilter, Some(Type::Subscribe), "shared subscription without a share name or filter", 0x8F, "-", "4.8.2-2"),
+    (Kind::EmptyShareName, Some(Type::Subscribe), "shared subscription without a share name", 0x8F, "-", "4.8.2-1"),
+    (Kind::BadSharedFilter, Some(Type::Subscribe), "shared subscription with a wildcard in its share name, or without a filter", 0x8F, "-", "4.8.2-2"),
     (Kind::ReservedSubscribeOptions, Some(Type::Subscribe), "reserved bits in the subscription options", 0x81, "3.8.3-4", "3.8.3-5"),
     (Kind::BadSubscribeOptions, Some(Type::Subscribe), "QoS 3 or retain handling 3 in the subscription options", 0x82, "-", "-"),
     (Kind::NoLocalOnShared, Some(Type::Subscribe), "no local on a shared subscription", 0x82, "-", "3.8.3-4"),
@@ -115,7 +116,10 @@ fn what_cannot_be_sent_has_its_words() {
         (EncodeError::BufferTooSmall { needed: 9 }, "the buffer is too small: 9 bytes are needed"),
         (EncodeError::StringTooLong, "a field is longer than 65535 bytes"),
         (EncodeError::PacketTooLarge, "the packet is longer than the format allows"),
-        (EncodeError::NotInThisVersion, "not in this version of MQTT"),
+        (
+            EncodeError::NotInThisVersion,
+            "a packet, property, reason code or option that this version of MQTT does not have",
+        ),
         (EncodeError::NulCharacter, "U+0000 in a string"),
         (EncodeError::NoPacketId, "QoS above 0 without a packet identifier"),
         (EncodeError::PacketIdWithQoS0, "QoS 0 with a packet identifier"),
@@ -124,7 +128,7 @@ fn what_cannot_be_sent_has_its_words() {
         (EncodeError::EmptyClientId, "empty client identifier without clean start"),
         (EncodeError::EmptyTopicName, "empty topic name without a topic alias"),
         (EncodeError::NoTopicFilter, "no topic filter"),
-        (EncodeError::BadSharedFilter, "shared subscription without a share name or filter"),
+        (EncodeError::BadSharedFilter, "shared subscription with a bad share name, or without a filter"),
         (EncodeError::NoLocalOnShared, "no local on a shared subscription"),
         (EncodeError::NoReasonCodes, "no reason codes"),
         (EncodeError::SessionPresentWithError, "session present in a refusal"),
@@ -148,7 +152,12 @@ fn topics_that_are_none_have_their_words() {
         (TopicError::WildcardInName, "wildcard in a topic name", Kind::WildcardInTopicName),
         (TopicError::MisplacedMultiLevelWildcard, "misplaced # in a topic filter", Kind::MisplacedMultiLevelWildcard),
         (TopicError::MisplacedSingleLevelWildcard, "misplaced + in a topic filter", Kind::MisplacedSingleLevelWildcard),
-        (TopicError::BadShare, "shared subscription without a share name or filter", Kind::BadSharedFilter),
+        (TopicError::EmptyShareName, "shared subscription without a share name", Kind::EmptyShareName),
+        (
+            TopicError::BadShare,
+            "shared subscription with a wildcard in its share name, or without a filter",
+            Kind::BadSharedFilter,
+        ),
     ] {
         assert_eq!((error.to_string().as_str(), Kind::from(error)), (text, kind));
     }

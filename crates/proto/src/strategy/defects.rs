@@ -325,8 +325,10 @@ impl Defect {
             }
             #[cfg(feature = "v5")]
             Self::BadSharedFilter => {
-                replace(layout, What::Filter, pick(SHARED, choice)?)?;
-                Kind::BadSharedFilter
+                let filter = pick(SHARED, choice)?;
+                replace(layout, What::Filter, filter)?;
+                let is_unnamed = filter == "$share/" || filter.starts_with("$share//");
+                if is_unnamed { Kind::EmptyShareName } else { Kind::BadSharedFilter }
             }
             Self::ReservedSubscribeOptions => {
                 let reserved = |options: &u8| {

@@ -343,8 +343,8 @@ fn filters(c: &mut Checks) {
             c.accepts(id, Client, &text("$share/crew/a"));
             c.accepts(id, Client, &text("$share/c//"));
         }
-        c.refuses("MQTT-4.8.2-1", Client, &text("$share//a"), Kind::BadSharedFilter, 7);
-        c.refuses("MQTT-4.8.2-1", Client, &text("$share/"), Kind::BadSharedFilter, 7);
+        c.refuses("MQTT-4.8.2-1", Client, &text("$share//a"), Kind::EmptyShareName, 7);
+        c.refuses("MQTT-4.8.2-1", Client, &text("$share/"), Kind::EmptyShareName, 7);
         for bad in ["$share/crew", "$share/crew/", "$share/+/a", "$share/#"] {
             c.refuses("MQTT-4.8.2-2", Client, &text(bad), Kind::BadSharedFilter, 7);
         }
