@@ -54,42 +54,63 @@ impl<T: Debug> Serialize for Named<T> {
     }
 }
 
+/// The answer to a line that is no question.
+#[derive(Serialize)]
+struct Unclear {
+    line: u64,
+    error: String,
+}
+
 /// Answers every line.
 ///
 /// # Errors
-/// A line is no question (2, after the answers to those before it), or the output is gone.
+/// A line was no question (2, after all answers), or the output is gone.
 pub(super) fn verdicts(mut input: impl BufRead, mut output: impl Write) -> Outcome {
     let (mut line, mut bytes) = (Vec::new(), Vec::new());
+    let mut unclear = 0_u64;
     for number in 1_u64.. {
         line.clear();
-        let fault = |why: &dyn Display| Failure::usage(format_args!("standard input, line {number}: {why}"));
-        if input.read_until(b'\n', &mut line).map_err(|error| fault(&error))? == 0 {
+        let read = input.read_until(b'\n', &mut line);
+        if read.map_err(|error| Failure::usage(format_args!("standard input, line {number}: {error}")))? == 0 {
             break;
         }
         if line.trim_ascii().is_empty() {
             continue;
         }
         match answer(&line, &mut bytes) {
-            Ok(answer) => {
-                serde_json::to_writer(&mut output, &answer).map_err(std::io::Error::from)?;
-                output.write_all(b"\n")?;
-            }
-            Err(why) => {
-                output.flush()?;
-                return Err(fault(&why));
+            Ok(answer) => serde_json::to_writer(&mut output, &answer),
+            Err(error) => {
+                unclear += 1;
+                serde_json::to_writer(&mut output, &Unclear { line: number, error })
             }
         }
+        .map_err(std::io::Error::from)?;
+        output.write_all(b"\n")?;
     }
-    Ok(output.flush()?)
+    output.flush()?;
+    match unclear {
+        0 => Ok(()),
+        1 => Err(Failure::usage("standard input: one line was no question; its answer says why")),
+        _ => Err(Failure::usage(format_args!(
+            "standard input: {unclear} lines were no questions; their answers say why"
+        ))),
+    }
 }
 
 /// The answer to one line; `bytes` is room for the packet.
 fn answer<'l>(line: &'l [u8], bytes: &mut Vec<u8>) -> Result<Answer<'l>, String> {
-    let Line { id, hex, version, direction } = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let Line { id, hex, version, direction } = serde_json::from_slice(line).map_err(|error| {
+        // The line within the line says nothing.
+        let text = error.to_string();
+        text.replace(
+            &format!(" at line {} column {}", error.line(), error.column()),
+            &format!(" at {}", error.column()),
+        )
+    })?;
     let version = match version.as_ref() {
         "3.1" => Version::V31,
         "3.1.1" => Version::V311,
-        "5.0" => Version::V5,
+        "5.0" | "5" => Version::V5,
         other => return Err(format!("version {other:?}: write \"3.1\", \"3.1.1\" or \"5.0\"")),
     };
     let role = match direction.as_ref() {
@@ -140,18 +161,26 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_question_is_named() {
+    fn a_line_that_is_no_question_is_named_and_the_next_is_answered() {
         let good = r#"{"id":"a","hex":"c000","version":"3.1.1","direction":"c2s"}"#;
         for (bad, says) in [
-            ("rubbish", "line 2: expected value"),
-            (r#"{"id":"a","hex":"c","version":"5.0","direction":"c2s"}"#, "line 2: hex: a single digit"),
-            (r#"{"id":"a","hex":"","version":"4","direction":"c2s"}"#, "line 2: version"),
-            (r#"{"id":"a","hex":"","version":"5.0","direction":"up"}"#, "line 2: direction"),
+            ("rubbish", "expected value at 1"),
+            (
+                r#"{"id":5,"hex":"c000","version":"5","direction":"c2s"}"#,
+                "invalid type: integer `5`, expected a string at 7",
+            ),
+            (r#"{"id":"a","hex":"c","version":"5.0","direction":"c2s"}"#, "hex: a single digit"),
+            (r#"{"id":"a","hex":"","version":"4","direction":"c2s"}"#, "version"),
+            (r#"{"id":"a","hex":"","version":"5.0","direction":"up"}"#, "direction"),
         ] {
-            let (output, outcome) = verdicts_of(&format!("{good}\n{bad}\n"));
-            assert_eq!(output.lines().count(), 1);
-            let error = outcome.unwrap_err().to_string();
-            assert!(error.contains(says), "{error}");
+            let (output, outcome) = verdicts_of(&format!("{good}\n{bad}\n{good}\n"));
+            let lines: Vec<&str> = output.lines().collect();
+            assert_eq!((lines.len(), lines[0]), (3, lines[2]));
+            let answer: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+            assert_eq!(answer["line"], 2);
+            assert!(answer["error"].as_str().unwrap().contains(says), "{answer}");
+            assert!(outcome.unwrap_err().to_string().contains("one line"));
         }
+        assert!(verdicts_of("x\ny").1.unwrap_err().to_string().contains("2 lines"));
     }
 }
