@@ -23,14 +23,18 @@ pub(crate) fn encode<const LATER: bool>(
     len: usize,
     out: &mut [u8],
 ) -> Option<usize> {
-    /// Bytes of a property.
+    /// Bytes of a property: of most, and the least.
     const USUAL: usize = 16;
+    const LEAST: usize = 2;
     let topic = message.topic.as_str().as_bytes();
     let id_len = message.id_len().ok()?;
     if topic.is_empty() {
         return None;
     }
-    let guess = len.wrapping_add(topic.len()).wrapping_add(set.len().wrapping_mul(USUAL));
+    // Where nothing is written behind the head, nothing may be touched there: a payload may be in place already. So the guess
+    // is never too long then; otherwise it is by one byte at most, which the payload takes.
+    let property = if LATER || len == 0 { LEAST } else { USUAL };
+    let guess = len.wrapping_add(topic.len()).wrapping_add(set.len().wrapping_mul(property));
     let header = if guess < 0x80 { 2 } else { 3 };
     let at = topic.len().wrapping_add(id_len).wrapping_add(header).wrapping_add(2);
     let space = out.len();
@@ -86,7 +90,7 @@ fn make_room(first_byte: u8, header: usize, at: usize, counted: usize, len: usiz
 #[cfg(test)]
 mod tests {
     use std::num::{NonZeroU16, NonZeroU32};
-    use std::vec;
+    use std::vec::Vec;
 
     use super::encode;
     use crate::error::EncodeError;
@@ -105,20 +109,24 @@ mod tests {
         // Once with more space than it takes, since the guess may be too long.
         let mut quick = 0;
         for more in [0, 9] {
-            let mut out = vec![0xAA; expected.unwrap_or(200_000) + more];
+            let len = expected.unwrap_or(200_000) + more;
+            let before: Vec<u8> = (0..=255).cycle().take(len).collect();
+            let mut out = before.clone();
             let written = encode::<false>(message, set, payload, &mut out);
             assert!(written.is_none() || written == expected.ok(), "{message:?}: {written:?}");
             assert!(more == 0 || written == expected.ok() || message.topic.is_empty(), "{message:?}: {written:?}");
             quick += u32::from(written.is_some());
             assert_eq!(message.encode(Version::V5, &mut out), expected, "{message:?}");
             if let Ok(len) = expected {
+                assert_eq!(out[len..], before[len..], "behind {message:?}");
                 // Only a server may send a subscription identifier.
                 let read = Packet::decode(&out[..len], Version::V5, Role::Server);
                 assert_eq!(read, Ok(Packet::Publish(*message)));
-                let mut head = vec![0xAA; len - payload + more];
+                // The payload may be in place.
+                let (head, mut place) = (len - payload, before.clone());
                 let payload = u32::try_from(payload).unwrap();
-                assert_eq!(message.encode_head(Version::V5, payload, &mut head), Ok(head.len() - more), "{message:?}");
-                assert_eq!(head[..head.len() - more], out[..head.len() - more], "{message:?}");
+                assert_eq!(message.encode_head(Version::V5, payload, &mut place), Ok(head), "{message:?}");
+                assert_eq!((&place[..head], &place[head..]), (&out[..head], &before[head..]), "{message:?}");
                 let short = message.encode(Version::V5, &mut out[..len - 1]);
                 assert_eq!(short, Err(EncodeError::BufferTooSmall { needed: len }));
             }
@@ -147,6 +155,8 @@ mod tests {
                 let set = [Property::UserProperty("n", &long[..len]), Property::PayloadFormatIndicator(true)];
                 quick += judge(&message("t", &set, &long.as_bytes()[..rest]));
                 quick += judge(&message("t", &set[1..], &long.as_bytes()[..len]));
+                quick += judge(&message("t", &[Property::ContentType("")], &long.as_bytes()[..len]));
+                quick += judge(&message(&long[..=len], &[Property::UserProperty("", ""); 3], &long.as_bytes()[..rest]));
                 let many = [Property::UserProperty("", ""); 20];
                 quick += judge(&message(&long[..=len], &many, &long.as_bytes()[..rest]));
                 quick += judge(&Publish { qos: QoS::AtMostOnce, packet_id: None, ..message("t", &set, b"") });
