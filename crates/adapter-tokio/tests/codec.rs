@@ -96,7 +96,19 @@ fn any_chunking_gives_the_same() {
                 expected.push(if bytes.len() <= limit {
                     Incoming::Packet(owned::Packet::copy_from(&packet).unwrap())
                 } else {
-                    Incoming::Skipped(owned::Skipped { packet: packet.packet_type(), total, head })
+                    let packet_id = match packet {
+                        Packet::Publish(p) => p.packet_id,
+                        Packet::PubAck(p) => Some(p.packet_id),
+                        Packet::PubRec(p) => Some(p.packet_id),
+                        Packet::PubRel(p) => Some(p.packet_id),
+                        Packet::PubComp(p) => Some(p.packet_id),
+                        Packet::Subscribe(p) => Some(p.packet_id),
+                        Packet::SubAck(p) => Some(p.packet_id),
+                        Packet::Unsubscribe(p) => Some(p.packet_id),
+                        Packet::UnsubAck(p) => Some(p.packet_id),
+                        _ => None,
+                    };
+                    Incoming::Skipped(owned::Skipped { packet: packet.packet_type(), total, packet_id, head })
                 });
             });
         }

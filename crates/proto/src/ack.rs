@@ -49,7 +49,7 @@ macro_rules! acks {
                 packet_len(self.body_len(version)?)
             }
 
-            /// Writes the packet to the front of `out` and answers its length.
+            /// Writes the packet to the front of `out` and answers its length. After an error there may be anything in `out`.
             ///
             /// # Errors
             /// [`EncodeError::BufferTooSmall`] with the length that is needed, or what the standard forbids in this

@@ -166,8 +166,11 @@ impl<'b> Connect<'b> {
             }
             will.payload = reader.binary()?;
         }
-        let username = if flags & USERNAME == 0 { None } else { Some(reader.string(text)?) };
-        let password = if flags & PASSWORD == 0 { None } else { Some(reader.binary()?) };
+        // In MQTT 3.1 the length has precedence over these flags: the strings may be missing.
+        let is_there =
+            |flag: u8, reader: &Reader<'_>| flags & flag != 0 && (version != Version::V31 || !reader.is_empty());
+        let username = if is_there(USERNAME, &reader) { Some(reader.string(text)?) } else { None };
+        let password = if is_there(PASSWORD, &reader) { Some(reader.binary()?) } else { None };
         reader.finish()?;
         // QoS 3 was refused with the flags.
         will.qos = QoS::from_u8((flags & WILL_QOS) >> 3).unwrap_or_default();
@@ -273,8 +276,10 @@ fn read_flags(reader: &mut Reader<'_>, version: Version) -> Result<u8, DecodeErr
     let flags = reader.u8()?;
     let defect = if flags & RESERVED != 0 {
         DecodeErrorKind::ReservedConnectFlag
-    } else if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 {
-        DecodeErrorKind::WillFlagsWithoutWill
+    } else if flags & WILL == 0 && flags & WILL_QOS != 0 {
+        DecodeErrorKind::WillQoSWithoutWill
+    } else if flags & WILL == 0 && flags & WILL_RETAIN != 0 {
+        DecodeErrorKind::WillRetainWithoutWill
     } else if flags & WILL_QOS == WILL_QOS {
         DecodeErrorKind::BadWillQoS
     } else if flags & USERNAME == 0 && flags & PASSWORD != 0 && !version.has_properties() {

@@ -119,7 +119,8 @@ fn read<'b>(
         if !reader.is_empty() {
             reason = ReasonCode::new(reader.u8()?);
         }
-        if !reader.is_empty() {
+        // An AUTH may leave out both or nothing; a DISCONNECT the properties alone, too.
+        if !reader.is_empty() || packet == PacketType::Auth && reader.position() != at {
             properties = Properties::read(&mut reader, version, place(packet), sender)?;
         }
         if !reason.is_listed_in(packet, Some(sender)) {

@@ -78,8 +78,11 @@ pub enum DecodeErrorKind {
     BadProtocolLevel(u8),
     /// Bit 0 of the connect flags is set `[MQTT-3.1.2-3]`.
     ReservedConnectFlag,
-    /// Will QoS or Will Retain without the Will Flag `[MQTT-3.1.2-11]` `[MQTT-3.1.2-13]` `[MQTT-3.1.2-15]`.
-    WillFlagsWithoutWill,
+    /// Will QoS without the Will Flag `[MQTT-3.1.2-11]` `[MQTT-3.1.2-13]`.
+    #[cfg_attr(feature = "serde", serde(rename = "will_qos_without_will"))]
+    WillQoSWithoutWill,
+    /// Will Retain, but not Will QoS, without the Will Flag `[MQTT-3.1.2-11]` `[MQTT-3.1.2-15]`.
+    WillRetainWithoutWill,
     /// Will QoS 3 `[MQTT-3.1.2-14]`.
     #[cfg_attr(feature = "serde", serde(rename = "bad_will_qos"))]
     BadWillQoS,
@@ -100,6 +103,8 @@ pub enum DecodeErrorKind {
     EmptyTopicName,
     /// A wildcard in a topic name (protocol error) `[MQTT-3.3.2-2]` `[MQTT-4.7.1-1]`.
     WildcardInTopicName,
+    /// A wildcard in a response topic (protocol error) `[MQTT-3.3.2-14 v5]`.
+    WildcardInResponseTopic,
     /// An empty topic filter (protocol error) `[MQTT-4.7.3-1]`.
     EmptyTopicFilter,
     /// A `#` that does not fill its level, or before the last level (protocol error) `[MQTT-4.7.1-2]`.
@@ -158,7 +163,8 @@ impl DecodeErrorKind {
             | Self::BadUtf8
             | Self::NulCharacter
             | Self::ReservedConnectFlag
-            | Self::WillFlagsWithoutWill
+            | Self::WillQoSWithoutWill
+            | Self::WillRetainWithoutWill
             | Self::BadWillQoS
             | Self::PasswordWithoutUserName
             | Self::ReservedConnAckFlags
@@ -170,7 +176,7 @@ impl DecodeErrorKind {
             | Self::PropertyNotAllowed(_) => ReasonCode::MALFORMED_PACKET,
             Self::BadProtocolName | Self::BadProtocolLevel(_) => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
             Self::EmptyClientId => ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
-            Self::WildcardInTopicName => ReasonCode::TOPIC_NAME_INVALID,
+            Self::WildcardInTopicName | Self::WildcardInResponseTopic => ReasonCode::TOPIC_NAME_INVALID,
             Self::MisplacedMultiLevelWildcard | Self::MisplacedSingleLevelWildcard => ReasonCode::TOPIC_FILTER_INVALID,
             Self::EmptyShareName | Self::BadSharedFilter => ReasonCode::TOPIC_FILTER_INVALID,
             Self::BadPropertyValue(PropertyId::TopicAlias) => ReasonCode::TOPIC_ALIAS_INVALID,
@@ -209,7 +215,8 @@ impl fmt::Display for DecodeErrorKind {
             Self::BadProtocolName => "wrong protocol name",
             Self::BadProtocolLevel(level) => return write!(f, "protocol level {level} is not that of the version"),
             Self::ReservedConnectFlag => "reserved connect flag set",
-            Self::WillFlagsWithoutWill => "will QoS or will retain without a will",
+            Self::WillQoSWithoutWill => "will QoS without a will",
+            Self::WillRetainWithoutWill => "will retain without a will",
             Self::BadWillQoS => "will QoS 3",
             Self::PasswordWithoutUserName => "password without a user name",
             Self::EmptyClientId => "empty client identifier without clean session",
@@ -219,6 +226,7 @@ impl fmt::Display for DecodeErrorKind {
             Self::DupWithQoS0 => "DUP with QoS 0",
             Self::EmptyTopicName => "empty topic name",
             Self::WildcardInTopicName => "wildcard in a topic name",
+            Self::WildcardInResponseTopic => "wildcard in a response topic",
             Self::EmptyTopicFilter => "empty topic filter",
             Self::MisplacedMultiLevelWildcard => "misplaced # in a topic filter",
             Self::MisplacedSingleLevelWildcard => "misplaced + in a topic filter",
@@ -302,8 +310,12 @@ pub enum EncodeError {
     NoReasonCodes,
     /// Session present together with a refusal `[MQTT-3.2.2-4]`.
     SessionPresentWithError,
-    /// The packet may not carry this code.
+    /// The packet may not carry this code, or not from this side.
     BadReasonCode(ReasonCode),
+    /// The packet is the other side's: only [`Packet::check_sender`](crate::Packet::check_sender) says so.
+    WrongDirection,
+    /// The property is the other side's: only [`Packet::check_sender`](crate::Packet::check_sender) says so.
+    PropertyWrongDirection(PropertyId),
     /// The property is not allowed in this packet.
     PropertyNotAllowed(PropertyId),
     /// The property stands twice.
@@ -336,6 +348,8 @@ impl fmt::Display for EncodeError {
             Self::NoReasonCodes => "no reason codes",
             Self::SessionPresentWithError => "session present in a refusal",
             Self::BadReasonCode(code) => return write!(f, "{code} may not stand in this packet"),
+            Self::WrongDirection => "the packet is not sent by this side",
+            Self::PropertyWrongDirection(id) => return write!(f, "{id} may not be sent by this side"),
             Self::PropertyNotAllowed(id) => return write!(f, "{id} is not allowed in this packet"),
             Self::DuplicateProperty(id) => return write!(f, "{id} stands twice"),
             Self::BadPropertyValue(id) => return write!(f, "{id} is out of range"),

@@ -3,10 +3,10 @@
 use core::cell::Cell;
 use core::fmt;
 
-use crate::error::DecodeError;
+use crate::error::{DecodeError, DecodeErrorKind};
 use crate::frame::{Frame, Header, Status};
 use crate::publish::PublishHead;
-use crate::types::{PacketType, Version};
+use crate::types::{PacketId, PacketType, Version};
 
 /// A receive buffer that gives back whole frames, however the stream is split.
 ///
@@ -59,8 +59,37 @@ pub struct Skipped<'b> {
     pub packet: PacketType,
     /// Bytes of the whole packet.
     pub total: u32,
-    /// What a PUBLISH is about. `None` for other packets, and for a topic that alone is longer than the buffer.
+    /// Its packet identifier, if it has one that fits into the buffer together with the topic in front of it.
+    pub packet_id: Option<PacketId>,
+    /// What a PUBLISH is about. `None` for other packets, and for one of which topic and packet identifier are longer than
+    /// the buffer.
     pub head: Option<PublishHead<'b>>,
+}
+
+impl<'b> Skipped<'b> {
+    /// What the first bytes of a packet say about it. `None` while there are too few, unless they are `all` that will be
+    /// looked at.
+    ///
+    /// # Errors
+    /// A defect in these bytes.
+    pub fn decode(prefix: &'b [u8], version: Version, all: bool) -> Result<Option<Self>, DecodeError> {
+        let Some(Header { packet, len, total, .. }) = Header::read(prefix, version)? else { return Ok(None) };
+        let head = if packet == PacketType::Publish { PublishHead::decode(prefix, version)? } else { None };
+        let packet_id = match packet {
+            PacketType::Publish => head.and_then(|head| head.packet_id),
+            _ if !packet.begins_with_id() => return Ok(Some(Self { packet, total, packet_id: None, head })),
+            _ => match prefix.get(len..).and_then(|body| body.first_chunk()) {
+                Some(id) => Some(PacketId::new(u16::from_be_bytes(*id)).ok_or_else(|| DecodeError {
+                    packet: Some(packet),
+                    at: u32::try_from(len).unwrap_or(u32::MAX),
+                    kind: DecodeErrorKind::ZeroPacketId,
+                })?),
+                None => None,
+            },
+        };
+        let is_known = head.is_some() || packet_id.is_some();
+        Ok(if is_known || all { Some(Self { packet, total, packet_id, head }) } else { None })
+    }
 }
 
 impl<'m> Framer<'m> {
@@ -111,19 +140,11 @@ impl<'m> Framer<'m> {
             }
             Status::Partial { .. } => Ok(None),
             Status::Oversize { total } => {
-                let packet = received.first().and_then(|first| PacketType::from_first_byte(*first));
-                let Some(packet) = packet else { return Ok(None) };
-                // What `take` leaves to the version.
-                Header::read(received, self.version)?;
-                let mut head = None;
-                if packet == PacketType::Publish {
-                    head = PublishHead::decode(received, self.version)?;
-                    if head.is_none() && received.len() < self.buffer.len() {
-                        return Ok(None);
-                    }
+                let skipped = Skipped::decode(received, self.version, received.len() >= self.buffer.len())?;
+                if skipped.is_some() {
+                    self.skip = total;
                 }
-                self.skip = total;
-                Ok(Some(Framed::Skipped(Skipped { packet, total, head })))
+                Ok(skipped.map(Framed::Skipped))
             }
         }
     }

@@ -6,6 +6,7 @@ use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::frame::{Frame, Header, open_usual};
+use crate::property::PropertyId;
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
@@ -170,6 +171,32 @@ impl<'b> Packet<'b> {
             Self::PingResp => PacketType::PingResp,
             Self::Disconnect(_) => PacketType::Disconnect,
             Self::Auth(_) => PacketType::Auth,
+        }
+    }
+
+    /// Whether `role` may send this packet: what encoding does not ask, since it is not told who sends.
+    ///
+    /// # Errors
+    /// [`WrongDirection`](EncodeError::WrongDirection), or a property or reason code that is the other side's.
+    pub fn check_sender(&self, role: Role, version: Version) -> Result<(), EncodeError> {
+        let packet = self.packet_type();
+        if !packet.is_sent_by(role, version) {
+            return Err(EncodeError::WrongDirection);
+        }
+        let (reason, properties, others) = match self {
+            Self::Publish(p) => (None, p.properties, (Role::Client, PropertyId::SubscriptionIdentifier)),
+            Self::Disconnect(p) => (Some(p.reason), p.properties, (Role::Server, PropertyId::SessionExpiryInterval)),
+            Self::Auth(p) => (Some(p.reason), p.properties, (role, PropertyId::SubscriptionIdentifier)),
+            _ => return Ok(()),
+        };
+        match reason {
+            Some(code) if version.has_properties() && !code.is_listed_in(packet, Some(role)) => {
+                Err(EncodeError::BadReasonCode(code))
+            }
+            _ if others.0 == role && properties.find(others.1).is_some() => {
+                Err(EncodeError::PropertyWrongDirection(others.1))
+            }
+            _ => Ok(()),
         }
     }
 

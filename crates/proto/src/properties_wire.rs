@@ -81,7 +81,7 @@ fn check_value(set: &mut Reader<'_>, id: PropertyId, kind: Kind) -> Result<(), D
         Kind::Text => set.check_string().map(|()| true)?,
         Kind::Binary => set.binary().map(|_| true)?,
         // `[MQTT-3.3.2-13 v5]` `[MQTT-3.3.2-14 v5]`
-        Kind::Topic if set.check_topic_name()? => true,
+        Kind::Topic if set.check_topic_name().map_err(in_response_topic)? => true,
         Kind::Topic => return Err(set.fault_at(at, DecodeErrorKind::EmptyTopicName)),
         Kind::Pair => {
             set.check_string()?;
@@ -89,6 +89,13 @@ fn check_value(set: &mut Reader<'_>, id: PropertyId, kind: Kind) -> Result<(), D
         }
     };
     if in_range { Ok(()) } else { Err(set.fault_at(at, DecodeErrorKind::BadPropertyValue(id))) }
+}
+
+fn in_response_topic(error: DecodeError) -> DecodeError {
+    match error.kind {
+        DecodeErrorKind::WildcardInTopicName => DecodeError { kind: DecodeErrorKind::WildcardInResponseTopic, ..error },
+        _ => error,
+    }
 }
 
 /// A property's value as the wire has it.

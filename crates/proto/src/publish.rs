@@ -317,7 +317,18 @@ impl<'b> PublishHead<'b> {
         });
         let (topic, packet_id) = match fields {
             Ok(fields) => fields,
-            Err(DecodeError { kind: DecodeErrorKind::FieldTruncated, .. }) if end < total => return Ok(None),
+            Err(DecodeError { kind: DecodeErrorKind::FieldTruncated, .. }) if end < total => {
+                // What is still to come does not cure a topic that is longer than the packet.
+                let Some(len) = body.first_chunk() else { return Ok(None) };
+                let topic_end = header.len.saturating_add(2).saturating_add(usize::from(u16::from_be_bytes(*len)));
+                let id_len = if qos == QoS::AtMostOnce { 0 } else { 2 };
+                let reader = Reader::new(body, end, header.packet);
+                return match total.checked_sub(topic_end) {
+                    None => Err(reader.fault(DecodeErrorKind::FieldTruncated)),
+                    Some(left) if left < id_len => Err(reader.fault_at(topic_end, DecodeErrorKind::FieldTruncated)),
+                    Some(_) => Ok(None),
+                };
+            }
             Err(error) => return Err(error),
         };
         let (dup, retain) = (header.first & DUP != 0, header.first & RETAIN != 0);

@@ -193,8 +193,11 @@ impl<'b> TopicFilter<'b> {
     /// ```
     #[must_use]
     pub fn share(&self) -> Option<(&'b str, &'b str)> {
-        let (name, filter) = self.0.strip_prefix("$share/")?.split_once('/')?;
-        (!name.is_empty() && !filter.is_empty()).then_some((name, filter))
+        // MQTT 3.1.1 takes filters that begin like one and are none.
+        if !self.check_share().is_ok_and(|shared| shared) {
+            return None;
+        }
+        self.0.strip_prefix("$share/")?.split_once('/')
     }
 
     /// The share name, if this is a shared subscription.

@@ -164,6 +164,21 @@ impl PacketType {
         1u16.wrapping_shl(self as u32)
     }
 
+    /// Whether a packet identifier is the first thing behind the fixed header.
+    pub(crate) const fn begins_with_id(self) -> bool {
+        matches!(
+            self,
+            Self::PubAck
+                | Self::PubRec
+                | Self::PubRel
+                | Self::PubComp
+                | Self::Subscribe
+                | Self::SubAck
+                | Self::Unsubscribe
+                | Self::UnsubAck
+        )
+    }
+
     /// The lower half of the first byte, for all types but PUBLISH `[MQTT-2.2.2-1]`.
     #[inline]
     pub(crate) const fn flags(self) -> u8 {

@@ -150,7 +150,7 @@ fn each_type_has_a_format() {
     assert!(contains(&bytes_of(&one), b"a"));
     let mut buffers = ([0; 8], [0; 9]);
     differ(&Framer::new(&mut buffers.0, 100, Version::V311), &Framer::new(&mut buffers.1, 100, Version::V311));
-    let skipped = |total| Skipped { packet: PacketType::Publish, total, head: None };
+    let skipped = |total| Skipped { packet: PacketType::Publish, total, packet_id: None, head: None };
     differ(&Framed::Skipped(skipped(1)), &Framed::Skipped(skipped(2)));
     differ(&PublishHead::decode(&[0x30, 3, 0, 1, b'a'], Version::V311), &Ok(None));
     #[cfg(feature = "v5")]

@@ -5,7 +5,9 @@ mod common;
 mod packets;
 
 use common::{Random, frame, rounds};
-use mqtt_device_proto::{DecodeErrorKind, Framed, Framer, Packet, PacketType, Publish, Role, TopicName, Version};
+use mqtt_device_proto::{
+    DecodeErrorKind, Framed, Framer, Packet, PacketType, Publish, PublishHead, Role, TopicName, Version,
+};
 use packets::{VERSIONS, with_packet};
 
 /// All that `framer` gives back for `stream`, put in by pieces of the lengths that `piece` says.
@@ -136,9 +138,9 @@ fn a_server_says_the_version_once_it_knows_it() {
 fn the_header_of_what_is_skipped_is_judged_by_the_version() {
     for (bytes, version, expected) in [
         // The DUP bit of MQTT 3.1.
-        (&[0x8A, 0x7F][..], Version::V31, None),
+        (&[0x8A, 0x7F, 0x00, 0x01][..], Version::V31, None),
         (&[0x8A, 0x7F], Version::V311, Some(DecodeErrorKind::ReservedFlags)),
-        (&[0x82, 0xFF, 0x00], Version::V311, None),
+        (&[0x82, 0xFF, 0x00, 0x00, 0x01], Version::V311, None),
         #[cfg(feature = "v5")]
         (&[0x82, 0xFF, 0x00], Version::V5, Some(DecodeErrorKind::VarintNotMinimal)),
     ] {
@@ -152,4 +154,37 @@ fn the_header_of_what_is_skipped_is_judged_by_the_version() {
             (other, _) => panic!("{bytes:02x?} {version}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn the_identifier_of_any_packet_that_is_skipped_is_told() {
+    let mut buffer = [0; 8];
+    let mut framer = Framer::new(&mut buffer, 8, Version::V311);
+    for first in [0x82, 0x90, 0xA2] {
+        framer.reset(Version::V311);
+        for (at, byte) in [first, 0x09, 0x12, 0x34].into_iter().enumerate() {
+            assert_eq!(framer.next(), Ok(None), "{first:02x} {at}");
+            framer.space()[0] = byte;
+            framer.filled(1);
+        }
+        let Ok(Some(Framed::Skipped(skipped))) = framer.next() else { panic!("its identifier is there") };
+        assert_eq!((skipped.total, skipped.packet_id.map(|id| id.get()), skipped.head), (11, Some(0x1234), None));
+    }
+    framer.reset(Version::V311);
+    framer.space()[..4].copy_from_slice(&[0x82, 0x09, 0, 0]);
+    framer.filled(4);
+    let error = framer.next().unwrap_err();
+    assert_eq!((error.kind, error.at), (DecodeErrorKind::ZeroPacketId, 2));
+}
+
+#[test]
+fn a_topic_that_is_longer_than_its_packet_is_refused_at_once() {
+    let kind = |text: &str| {
+        let bytes = frame(text);
+        PublishHead::decode(&bytes, Version::V311).map(|head| head.is_some()).map_err(|error| (error.kind, error.at))
+    };
+    assert_eq!(kind("30 05 0014 't'"), Err((DecodeErrorKind::FieldTruncated, 2)));
+    assert_eq!(kind("32 05 0002 't'"), Err((DecodeErrorKind::FieldTruncated, 6)));
+    assert_eq!(kind("32 06 0002 't'"), Ok(false));
+    assert_eq!(kind("30 05 0003 't'"), Ok(false));
 }

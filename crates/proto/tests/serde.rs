@@ -223,7 +223,7 @@ mod owned_packets {
         let packet_id = mqtt_device_proto::PacketId::new(7);
         let head =
             PublishHead { dup: true, qos: QoS::AtLeastOnce, retain: true, topic, packet_id, total: 1 << 20, len: 13 };
-        through(&Skipped { packet: PacketType::Publish, total: 1 << 20, head: Some(head) });
+        through(&Skipped { packet: PacketType::Publish, total: 1 << 20, packet_id: head.packet_id, head: Some(head) });
         assert_eq!(
             through(&[ReasonCode::SUCCESS].into_iter().collect::<mqtt_device_proto::owned::ReasonCodes>()),
             "[0]"

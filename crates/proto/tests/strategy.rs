@@ -87,15 +87,15 @@ fn each_malformed_packet_is_refused_for_its_defect() {
     // All kinds of a defect that there are, but for the packet that is only not complete.
     let mut all = vec![
         "ReservedPacketType ReservedFlags BadQoS VarintTooLong FieldTruncated TrailingBytes WrongDirection BadUtf8",
-        "NulCharacter ZeroPacketId BadProtocolName BadProtocolLevel ReservedConnectFlag WillFlagsWithoutWill BadWillQoS",
+        "NulCharacter ZeroPacketId BadProtocolName BadProtocolLevel ReservedConnectFlag BadWillQoS WillQoSWithoutWill",
         "PasswordWithoutUserName EmptyClientId ReservedConnAckFlags SessionPresentWithError BadReasonCode DupWithQoS0",
         "EmptyTopicName WildcardInTopicName EmptyTopicFilter MisplacedMultiLevelWildcard MisplacedSingleLevelWildcard",
-        "ReservedSubscribeOptions NoTopicFilter NoReasonCodes",
+        "ReservedSubscribeOptions NoTopicFilter NoReasonCodes WillRetainWithoutWill",
     ];
     if cfg!(feature = "v5") {
         all.extend([
             "VarintNotMinimal EmptyShareName BadSharedFilter BadSubscribeOptions NoLocalOnShared PropertiesTruncated",
-            "UnknownProperty PropertyNotAllowed PropertyWrongDirection DuplicateProperty BadPropertyValue NoAuthenticationMethod",
+            "WildcardInResponseTopic UnknownProperty PropertyNotAllowed PropertyWrongDirection DuplicateProperty BadPropertyValue NoAuthenticationMethod",
         ]);
     }
     let all: BTreeSet<String> = all.iter().flat_map(|line| line.split(' ')).map(String::from).collect();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Random, rounds};
-use mqtt_device_proto::{Connect, TopicError, TopicFilter, TopicName};
+use mqtt_device_proto::{Connect, Packet, Role, TopicError, TopicFilter, TopicName, Version};
 
 #[track_caller]
 fn matches(filter: &str, topic: &str) -> bool {
@@ -86,6 +86,12 @@ fn shared_subscriptions_have_a_name_and_a_filter() {
             "{bad}: {error}"
         );
     }
+    // MQTT 3.1.1 takes what begins like one and is none, as a filter like any other.
+    let packet = Packet::decode(b"\x82\x0F\0\x01\0\x0A$share/+/a\0", Version::V311, Role::Client).unwrap();
+    let Packet::Subscribe(subscribe) = packet else { panic!() };
+    let filter = subscribe.filters.iter().next().unwrap().filter;
+    assert_eq!((filter.share(), filter.share_name()), (None, None));
+    assert!(filter.matches(&TopicName::new("$share/x/a").unwrap()) && !filter.matches(&TopicName::new("a").unwrap()));
     assert_eq!(TopicFilter::new("$share/crew/a/b").unwrap().share(), Some(("crew", "a/b")));
     assert_eq!(TopicFilter::new("$share/crew//").unwrap().share(), Some(("crew", "/")));
     assert_eq!(TopicFilter::new("$share/é/#").unwrap().share_name(), Some("é"));
@@ -136,7 +142,7 @@ fn topics_are_their_text() {
 #[test]
 fn a_password_is_never_shown() {
     let connect = Connect { username: Some("user"), password: Some(b"s3cret"), ..Connect::new("device") };
-    let shown = format!("{connect:?} {:#?}", mqtt_device_proto::Packet::Connect(connect));
+    let shown = format!("{connect:?} {:#?}", Packet::Connect(connect));
     assert!(shown.contains("[6 bytes]") && shown.contains("device"));
     assert!(!shown.contains("s3cret") && !shown.contains("115"));
 }

@@ -238,3 +238,34 @@ mod v5 {
         }
     }
 }
+
+#[cfg(feature = "v5")]
+#[test]
+fn what_the_other_side_alone_sends_is_found() {
+    use mqtt_device_proto::{EncodeError, PropertyId};
+    let (v311, v5) = (Version::V311, Version::V5);
+    for (text, sender, error) in [
+        ("30 .. <t> { 0B 01 }", Role::Server, EncodeError::PropertyWrongDirection(PropertyId::SubscriptionIdentifier)),
+        (
+            "E0 .. 00 { 11 00000001 }",
+            Role::Client,
+            EncodeError::PropertyWrongDirection(PropertyId::SessionExpiryInterval),
+        ),
+        ("E0 .. 8B 00", Role::Server, EncodeError::BadReasonCode(ReasonCode::SERVER_SHUTTING_DOWN)),
+        ("E0 .. 04 00", Role::Client, EncodeError::BadReasonCode(ReasonCode::DISCONNECT_WITH_WILL)),
+        ("F0 .. 00 { 15 <m> }", Role::Server, EncodeError::BadReasonCode(ReasonCode::SUCCESS)),
+        ("D0 00", Role::Server, EncodeError::WrongDirection),
+    ] {
+        let other = if sender == Role::Client { Role::Server } else { Role::Client };
+        decode(text, v5, sender, |packet| {
+            assert_eq!(packet.check_sender(sender, v5), Ok(()), "{text}");
+            assert_eq!(packet.check_sender(other, v5), Err(error), "{text}");
+        });
+    }
+    decode("E0 00", v311, Role::Client, |packet| {
+        assert_eq!(packet.check_sender(Role::Client, v311), Ok(()));
+        assert_eq!(packet.check_sender(Role::Server, v311), Err(EncodeError::WrongDirection));
+        assert_eq!(packet.check_sender(Role::Server, v5), Ok(()));
+    });
+    decode("30 .. <t>", v311, Role::Client, |packet| assert_eq!(packet.check_sender(Role::Server, v311), Ok(())));
+}

@@ -3,9 +3,7 @@
 use std::io;
 
 use bytes::{Buf, BytesMut};
-use mqtt_device_proto::{
-    Connect, DecodeErrorKind, Packet, PacketType, PublishHead, Skipped, Status, Version, frame_len, owned,
-};
+use mqtt_device_proto::{Connect, DecodeErrorKind, Packet, PacketType, Skipped, Status, Version, frame_len, owned};
 use tokio_util::codec::Decoder;
 
 use super::{Codec, CodecError, Incoming};
@@ -89,18 +87,15 @@ impl Codec {
             }
             _ => {}
         }
-        let mut head = None;
-        if packet == PacketType::Publish {
-            // Not more than is allowed is looked at, however much a read brings.
-            let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-            head = PublishHead::decode(src.get(..limit).unwrap_or(src), version)?;
-            if head.is_none() && src.len() < limit {
-                reserve(src, limit);
-                return Ok(None);
-            }
-        }
+        // Not more than is allowed is looked at, however much a read brings.
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let prefix = src.get(..limit).unwrap_or(src);
+        let Some(skipped) = Skipped::decode(prefix, version, prefix.len() >= limit)? else {
+            reserve(src, if packet == PacketType::Publish { limit } else { HEADER + 2 });
+            return Ok(None);
+        };
         // Copied, so that the read buffer is free again.
-        let skipped = owned::Skipped::copy_from(&Skipped { packet, total, head })?;
+        let skipped = owned::Skipped::copy_from(&skipped)?;
         self.skip = total;
         self.drop_skipped(src);
         Ok(Some(Incoming::Skipped(skipped)))

@@ -13,6 +13,7 @@ impl Codec {
         if !packet.packet_type().is_sent_by(own, version) {
             return Err(CodecError::WrongDirection(packet.packet_type()));
         }
+        packet.check_sender(own, version)?;
         let total = packet.encoded_len(version)?;
         if u32::try_from(total).is_ok_and(|total| total > self.peer_limit) {
             return Err(CodecError::TooLargeForPeer { total, limit: self.peer_limit });

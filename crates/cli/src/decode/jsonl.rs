@@ -2,7 +2,7 @@
 
 use core::fmt::{Debug, Display};
 use std::borrow::Cow;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read as _, Write};
 
 use mqtt_device_proto::{DecodeError, DecodeErrorKind, Packet, PacketType, Role, Verdict, Version};
 use serde::{Deserialize, Serialize, Serializer};
@@ -54,6 +54,12 @@ impl<T: Debug> Serialize for Named<T> {
     }
 }
 
+/// Bytes of a line, which is held as a whole: a packet of eight MiB.
+const LONGEST: u64 = 1 << 24;
+
+/// What some editors put in front of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The answer to a line that is no question.
 #[derive(Serialize)]
 struct Unclear {
@@ -70,9 +76,17 @@ pub(super) fn verdicts(mut input: impl BufRead, mut output: impl Write) -> Outco
     let mut unclear = 0_u64;
     for number in 1_u64.. {
         line.clear();
-        let read = input.read_until(b'\n', &mut line);
-        if read.map_err(|error| Failure::usage(format_args!("standard input, line {number}: {error}")))? == 0 {
+        let failed = |why: &dyn Display| Failure::usage(format_args!("standard input, line {number}: {why}"));
+        let read = (&mut input).take(LONGEST).read_until(b'\n', &mut line).map_err(|error| failed(&error))?;
+        if read == 0 {
             break;
+        }
+        if u64::try_from(line.len()) == Ok(LONGEST) && !line.ends_with(b"\n") {
+            output.flush()?;
+            return Err(failed(&format_args!("it has more than {LONGEST} bytes: use --file for such a packet")));
+        }
+        if number == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         if line.trim_ascii().is_empty() {
             continue;
@@ -181,6 +195,11 @@ mod tests {
             assert!(answer["error"].as_str().unwrap().contains(says), "{answer}");
             assert!(outcome.unwrap_err().to_string().contains("one line"));
         }
+        let (output, outcome) = verdicts_of(&format!("\u{feff}{good}\n{good}"));
+        assert_eq!((output.lines().count(), outcome.is_ok()), (2, true), "a byte order mark is nothing: {output}");
+        let long = format!("{good}\n{}", "a".repeat(usize::try_from(LONGEST).unwrap() + 1));
+        let (output, outcome) = verdicts_of(&long);
+        assert!(output.lines().count() == 1 && outcome.unwrap_err().to_string().contains("line 2: it has more than"));
         assert!(verdicts_of("x\ny").1.unwrap_err().to_string().contains("2 lines"));
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::exit::{Failure, Outcome};
 use crate::output::{Output, Tone};
+use crate::text::Plain;
 
 const ABOUT: &str = "\
 Decodes MQTT packets, strictly by the standard: prints each packet, and for bytes that are none the offset of the \
@@ -161,7 +162,9 @@ fn print(bytes: &[u8], given: Option<Version>, role: Role, as_json: bool) -> Out
                     let shown = json!({"packetAt": at, "len": len, "verdict": "valid", "type": kind, "packet": fields});
                     output.json(&shown)?;
                 } else {
-                    let fields: String = fields.iter().map(|(name, value)| format!("  {name}={value}")).collect();
+                    // JSON escapes some control characters, but not all that move a cursor or turn text around.
+                    let fields: String =
+                        fields.iter().map(|(name, value)| format!("  {name}={}", Plain(&value.to_string()))).collect();
                     output.line(&format!("{at:>6}  {len:>5} bytes  {kind}{fields}"))?;
                 }
             }

@@ -62,6 +62,18 @@ fn the_version_is_that_of_the_connect() {
 }
 
 #[test]
+fn what_is_shown_is_harmless() {
+    for text in ["30 08 0004 c29b3248 6869", "30 07 0003 e280ae 6869"] {
+        let shown = to_end(&mut program(["decode", text]));
+        assert_eq!(shown.code, 0, "{shown:?}");
+        assert!(
+            shown.stdout.contains(r"topic=") && shown.stdout.chars().all(|c| c == '\n' || matches!(c, ' '..='~')),
+            "{shown:?}"
+        );
+    }
+}
+
+#[test]
 fn digits_come_from_standard_input() {
     let folder = Folder::new();
     let digits = std::fs::File::open(folder.file("digits", "c0 00\nc000\n")).unwrap();

@@ -240,7 +240,10 @@ owned! {
         packet: PacketType,
         /// Bytes of the whole packet.
         total: u32,
-        /// What a PUBLISH is about. `None` for other packets, and for a topic that alone is longer than the limit.
+        /// Its packet identifier, if it has one and it was looked at.
+        packet_id: Option<PacketId> [default],
+        /// What a PUBLISH is about. `None` for other packets, and for one of which topic and packet identifier are longer
+        /// than the limit.
         head: Option<PublishHead> [default],
     }
 }
@@ -375,7 +378,7 @@ macro_rules! encoding {
                 self.as_borrowed().encoded_len(version)
             }
 
-            /// Writes the packet to the front of `out` and answers its length.
+            /// Writes the packet to the front of `out` and answers its length. After an error there may be anything in `out`.
             ///
             /// # Errors
             /// [`EncodeError::BufferTooSmall`] with the length that is needed, or what the standard forbids in this

@@ -269,8 +269,9 @@ impl Defect {
                 Kind::ReservedConnectFlag
             }
             Self::WillFlagsWithoutWill => {
-                set_bits(layout, other, What::ConnectFlags, pick(&[0x08, 0x10, 0x20, 0x28, 0x30], choice)?)?;
-                Kind::WillFlagsWithoutWill
+                let flags = pick(&[0x08, 0x10, 0x20, 0x28, 0x30], choice)?;
+                set_bits(layout, other, What::ConnectFlags, flags)?;
+                if flags == 0x20 { Kind::WillRetainWithoutWill } else { Kind::WillQoSWithoutWill }
             }
             Self::BadWillQoS => {
                 let flags = layout.field(0, What::ConnectFlags)?.bytes.last_mut()?;

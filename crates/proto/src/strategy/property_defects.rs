@@ -142,7 +142,7 @@ impl PropertyDefect {
             Self::WildcardInTopicName => {
                 let name = pick(&["+", "#", "a/+", "a/#", "a+/b", "é#"], choice)?;
                 set.replace(PropertyId::ResponseTopic, &framed(name.as_bytes())?, other)?;
-                Kind::WildcardInTopicName
+                Kind::WildcardInResponseTopic
             }
             Self::UnknownProperty => {
                 // One byte long, or two.

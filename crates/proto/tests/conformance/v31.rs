@@ -4,7 +4,7 @@ use mqtt_device_proto::{
     ConnAck, Connect, DecodeErrorKind as Kind, EncodeError, Properties, ReasonCode, Role, Version,
 };
 
-use crate::Checks;
+use crate::{Checks, frame};
 use Role::{Client, Server};
 
 #[test]
@@ -16,6 +16,11 @@ fn v31() {
     c.refuses("", Client, "10 .. <MQTT> 04 02 000A <p>", Kind::BadProtocolName, 2);
     c.refuses("", Client, "10 .. <MQTT> 03 02 000A <p>", Kind::BadProtocolName, 2);
     c.refuses("", Client, "10 .. <MQIsdp> 04 02 000A <p>", Kind::BadProtocolLevel(4), 10);
+    // The length has precedence over the flags of user name and password.
+    c.accepts_as("", Client, "10 .. <MQIsdp> 03 82 000A <p>", &frame("10 .. <MQIsdp> 03 02 000A <p>"));
+    c.accepts_as("", Client, "10 .. <MQIsdp> 03 C2 000A <p>", &frame("10 .. <MQIsdp> 03 02 000A <p>"));
+    c.accepts_as("", Client, "10 .. <MQIsdp> 03 C2 000A <p> <user>", &frame("10 .. <MQIsdp> 03 82 000A <p> <user>"));
+    c.refuses("", Client, "10 .. <MQIsdp> 03 C2 000A <p> 00", Kind::FieldTruncated, 17);
     // The server is never asked to choose an identifier.
     c.refuses("", Client, "10 .. <MQIsdp> 03 02 000A <>", Kind::EmptyClientId, 14);
     c.cannot_send("", Connect::new(""), EncodeError::EmptyClientId);

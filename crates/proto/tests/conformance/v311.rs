@@ -133,7 +133,9 @@ fn connect(c: &mut Checks) {
             let ids = ["MQTT-3.1.2-11", "MQTT-3.1.2-13", "MQTT-3.1.2-15"];
             let broken = [true, flags & 0x18 != 0, flags & 0x20 != 0];
             for (id, _) in ids.into_iter().zip(broken).filter(|(_, broken)| *broken) {
-                c.refuses(id, Client, &text, Kind::WillFlagsWithoutWill, 9);
+                let has_qos = flags & 0x18 != 0;
+                let kind = if has_qos { Kind::WillQoSWithoutWill } else { Kind::WillRetainWithoutWill };
+                c.refuses(id, Client, &text, kind, 9);
             }
         } else if flags & 0x18 == 0x18 {
             c.refuses("MQTT-3.1.2-14", Client, &text, Kind::BadWillQoS, 9);

@@ -139,10 +139,9 @@ fn connect(c: &mut Checks) {
             c.refuses("MQTT-3.1.2-3", Client, &text, Kind::ReservedConnectFlag, 9);
         } else if !will && flags & 0x38 != 0 {
             if flags & 0x18 != 0 {
-                c.refuses("MQTT-3.1.2-11", Client, &text, Kind::WillFlagsWithoutWill, 9);
-            }
-            if flags & 0x20 != 0 {
-                c.refuses("MQTT-3.1.2-13", Client, &text, Kind::WillFlagsWithoutWill, 9);
+                c.refuses("MQTT-3.1.2-11", Client, &text, Kind::WillQoSWithoutWill, 9);
+            } else {
+                c.refuses("MQTT-3.1.2-13", Client, &text, Kind::WillRetainWithoutWill, 9);
             }
         } else if flags & 0x18 == 0x18 {
             c.refuses("MQTT-3.1.2-12", Client, &text, Kind::BadWillQoS, 9);
@@ -233,7 +232,7 @@ fn publish(c: &mut Checks) {
     let empty = Publish { properties: Properties::from_slice(&properties), ..message };
     c.cannot_send("MQTT-4.7.3-1", empty, EncodeError::EmptyTopicName);
     c.accepts("MQTT-3.3.2-14", Server, "30 .. <a> { 08 <re/sponse> }");
-    c.refuses("MQTT-3.3.2-14", Server, "30 .. <a> { 08 <re/+> }", Kind::WildcardInTopicName, 12);
+    c.refuses("MQTT-3.3.2-14", Server, "30 .. <a> { 08 <re/+> }", Kind::WildcardInResponseTopic, 12);
 
     c.accepts("MQTT-3.3.4-6", Server, "30 .. <a> { 0B 01 0B FFFF7F 0B 01 }");
     let wrong = Kind::PropertyWrongDirection(PropertyId::SubscriptionIdentifier);
@@ -393,7 +392,9 @@ fn disconnect_and_auth(c: &mut Checks) {
     // The short form of AUTH says success, which is the server's word.
     c.accepts("", Server, "F0 00");
     c.refuses("", Client, "F0 00", Kind::BadReasonCode(0), 2);
-    c.refuses("", Server, "F0 01 18", Kind::NoAuthenticationMethod, 2);
+    // Whoever gives a reason gives properties, too, unlike in a DISCONNECT.
+    c.refuses("", Server, "F0 01 18", Kind::FieldTruncated, 3);
+    c.refuses("", Server, "F0 01 00", Kind::FieldTruncated, 3);
     c.refuses("", Server, "F0 02 18 00", Kind::NoAuthenticationMethod, 2);
     c.refuses("", Server, "F0 .. 18 { 16 <data> }", Kind::NoAuthenticationMethod, 4);
     c.refuses("", Server, "F0 .. 18 { 15 <m> } 00", Kind::TrailingBytes, 8);
