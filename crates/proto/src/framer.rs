@@ -8,7 +8,8 @@ use crate::frame::{Frame, Header, Status};
 use crate::publish::PublishHead;
 use crate::types::{PacketId, PacketType, Version};
 
-/// A receive buffer that gives back whole frames, however the stream is split.
+/// A receive buffer that gives back whole frames, however the stream is split: for who reads into one fixed buffer. Who has
+/// the bytes already takes [`Frame`]s off them.
 ///
 /// A packet of more than `limit` bytes is not received but skipped, in constant memory and without closing: the
 /// [`Skipped`] says what was missed, so that it can still be acknowledged.

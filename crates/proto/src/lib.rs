@@ -3,7 +3,7 @@
 //! No allocation, no `std`, no dependencies and no unsafe code (unless a feature asks for them), and no way to panic. Both
 //! directions are there, so that clients, servers and proxies can be built on it: what a packet may be depends on its
 //! [`Version`] and on the [`Role`] of its sender, which are arguments of decoding. Encoding takes the version; what one side
-//! alone may send is not checked there ([`PacketType::is_sent_by`], [`ReasonCode::is_listed_in`]).
+//! alone may send is not checked there, but by [`Packet::check_sender`].
 //!
 //! 1. [`Frame::take`] finds the first packet of a stream; an incomplete one is a [`Status`], not an error. [`frame_len`]
 //!    only says where it ends, and [`Framer`] does it in your buffer and skips what is too long.
@@ -15,20 +15,55 @@
 //! 4. [`Router`] finds which of many filters match a topic.
 //!
 //! ```
-//! use mqtt_device_proto::{DecodeError, Frame, Packet, Role, Status, Version};
-//!
-//! fn take<'b>(stream: &mut &'b [u8]) -> Result<Option<Packet<'b>>, DecodeError> {
-//!     match Frame::take(stream, 4096)? {
-//!         Status::Complete(frame) => frame.decode(Version::V311, Role::Server).map(Some),
-//!         Status::Partial { .. } => Ok(None), // read more
-//!         Status::Oversize { .. } => Ok(None), // skip it, or close
-//!     }
-//! }
+//! use mqtt_device_proto::{Frame, Packet, Role, Status, Version};
 //!
 //! let mut stream: &[u8] = &[0xD0, 0x00, 0x40, 0x02, 0x00];
-//! assert_eq!(take(&mut stream)?, Some(Packet::PingResp));
-//! assert_eq!(take(&mut stream)?, None);
-//! # Ok::<(), DecodeError>(())
+//! let mut packets = Vec::new();
+//! loop {
+//!     match Frame::take(&mut stream, 4096)? {
+//!         Status::Complete(frame) => packets.push(frame.decode(Version::V311, Role::Server)?),
+//!         Status::Partial { .. } => break, // read more behind what is left in `stream`
+//!         Status::Oversize { total } => return Err(format!("{total} bytes are too many").into()), // or skip so many
+//!     }
+//! }
+//! assert_eq!(packets, [Packet::PingResp]);
+//! assert_eq!(stream, [0x40, 0x02, 0x00]);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Encoding
+//! ```
+//! use mqtt_device_proto::{
+//!     Connect, Filters, PacketId, Properties, Publish, QoS, Subscribe, Subscription, TopicFilter, TopicName, Version, Will,
+//! };
+//!
+//! let mut out = [0; 256];
+//! let will = Will {
+//!     qos: QoS::AtLeastOnce,
+//!     retain: true,
+//!     topic: TopicName::new("pump/7/state")?,
+//!     payload: b"offline",
+//!     properties: Properties::EMPTY,
+//! };
+//! let connect = Connect { keep_alive: 60, will: Some(will), ..Connect::new("pump-7") };
+//! let len = connect.encode(Version::V311, &mut out)?; // `out[..len]` is the packet
+//! assert_eq!(out[..2], [0x10, 41]);
+//!
+//! let filters = [Subscription::new(TopicFilter::new("pump/7/command/#")?, QoS::AtLeastOnce)];
+//! let packet_id = PacketId::new(1).ok_or("0 is none")?;
+//! let subscribe = Subscribe { packet_id, properties: Properties::EMPTY, filters: Filters::from_slice(&filters) };
+//! subscribe.encode(Version::V311, &mut out)?;
+//!
+//! # #[cfg(feature = "v5")] {
+//! use mqtt_device_proto::Property;
+//! let set = [Property::ContentType("text/plain"), Property::UserProperty("site", "plant-7")];
+//! let message = Publish {
+//!     properties: Properties::from_slice(&set),
+//!     ..Publish::new(TopicName::new("pump/7/pressure")?, b"4.2")
+//! };
+//! message.encode(Version::V5, &mut out)?;
+//! # }
+//! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
 //! # Features
@@ -39,13 +74,13 @@
 //!   allocator and atomics, the latter unless the crate `bytes` is given its feature `extra-platforms`.
 //! - `serde`: `Serialize` and `Deserialize` for all types that own their data, so with `bytes` for all packets; `Serialize`
 //!   alone for those that borrow. The names are the standard's, as in `{"PUBLISH": {"topic": "door", "payload": "open"}}`;
-//!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A value
-//!   that no packet can have is refused; what depends on the version or on another field is left to encoding, as with a
-//!   packet that is built. **A password is serialised as it is**, and the
+//!   what may be left out has its default; a payload is a string where the format is for humans and it is UTF-8. A number,
+//!   string or topic that no packet can have is refused; what depends on the version, on the packet or on another field, and
+//!   how long binary data is, is left to encoding, as with a packet that is built. **A password is serialised as it is**, and the
 //!   error of a format may quote what it could not read: use `Debug` for logs.
-//! - `alloc`: a [`Router`] that grows.
+//! - `alloc`: a [`Router`] that grows, and `Packet::append` to a `Vec`.
 //! - `defmt`: `defmt::Format` for all types, which shows what `Debug` shows: no passwords, no authentication data.
-//! - `unchecked-ascii`: decodes a PUBLISH with a third less work, by the only unsafe line of this crate: what was seen to be
+//! - `unchecked-ascii`: decodes a PUBLISH with two fifths less work, by the only unsafe line of this crate: what was seen to be
 //!   ASCII becomes text without a second look. Without the feature the crate forbids unsafe code.
 //! - `proptest`: the module `strategy`, all packets of a side and malformed ones, for tests; with `bytes`, and with `std`.
 //!

@@ -224,7 +224,7 @@ impl<'b> Packet<'b> {
         }
     }
 
-    /// Appends the packet to `out` and answers its length. After an error `out` is as it was.
+    /// Appends the packet to `out` and answers its length. After an error `out` is as it was. With feature `alloc`.
     ///
     /// # Errors
     /// [`EncodeError`] for everything that the standard forbids whoever sends it.

@@ -49,7 +49,7 @@ impl<'b> Properties<'b> {
     #[cfg(feature = "v5")]
     pub const EMPTY: Self = Self::from_slice(&[]);
 
-    /// Properties to encode. They are checked when the packet is encoded.
+    /// Properties to encode. They are checked when the packet is encoded. With feature `v5`.
     #[cfg(feature = "v5")]
     #[must_use]
     pub const fn from_slice(properties: &'b [Property<'b>]) -> Self {

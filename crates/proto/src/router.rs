@@ -168,7 +168,7 @@ impl<'m, F, V> Router<&'m mut [Slot<F, V>]> {
 
 #[cfg(feature = "alloc")]
 impl<F, V> Router<alloc::vec::Vec<Slot<F, V>>> {
-    /// Room for as many routes as the allocator has.
+    /// Room for as many routes as the allocator has. With feature `alloc`.
     #[must_use]
     pub const fn growing() -> Self {
         Self { slots: alloc::vec::Vec::new(), len: 0 }

@@ -15,7 +15,7 @@ pub enum Version {
     /// MQTT 3.1.1: protocol name `MQTT`, level 4.
     #[cfg_attr(feature = "serde", serde(rename = "3.1.1"))]
     V311,
-    /// MQTT 5: protocol name `MQTT`, level 5.
+    /// MQTT 5: protocol name `MQTT`, level 5. With feature `v5`.
     #[cfg(feature = "v5")]
     #[cfg_attr(feature = "serde", serde(rename = "5.0"))]
     V5,
