@@ -242,7 +242,7 @@ mod tests {
         }
         judge(&Connect { will: Some(will("", b"p")), ..Connect::new("id") });
         judge(&Connect { will: Some(will("t", long.as_bytes())), ..Connect::new("id") });
-        let least = if cfg!(miri) { 50 } else { 1000 };
+        let least = if cfg!(miri) { 50 } else { 400 };
         assert!(quick > least, "{quick}");
     }
 }
