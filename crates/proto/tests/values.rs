@@ -156,12 +156,14 @@ fn what_is_skipped_is_told_as_soon_as_its_head_is_there() {
     assert_eq!((skipped.total, skipped.head.unwrap().topic.as_str()), (129, "a"));
     assert_eq!(framer.next(), Ok(None));
     assert_eq!(format!("{framer:?}"), "Framer { received: 0, skip: 122, limit: 32, .. }");
-    // Another packet has no head to wait for.
-    framer.reset(Version::V311);
-    framer.space()[..2].copy_from_slice(&[0x90, 0x7F]);
-    framer.filled(2);
-    let Ok(Some(Framed::Skipped(skipped))) = framer.next() else { panic!("its length is there") };
-    assert_eq!((skipped.total, skipped.head), (129, None));
+    // Of another packet only its identifier is waited for, if it has one.
+    for (bytes, packet_id) in [(&[0x90, 0x7F, 0, 7][..], PacketId::new(7)), (&[0x20, 0x7F], None)] {
+        framer.reset(Version::V311);
+        framer.space()[..bytes.len()].copy_from_slice(bytes);
+        framer.filled(bytes.len());
+        let Ok(Some(Framed::Skipped(skipped))) = framer.next() else { panic!("all that is wanted is there") };
+        assert_eq!((skipped.total, skipped.packet_id, skipped.head), (129, packet_id, None));
+    }
 }
 
 #[cfg(feature = "v5")]
