@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use mqtt_device_fuzz::meaning;
 use mqtt_device_proto::{
-    DecodeError, DecodeErrorKind, Framed, Framer, Packet, PacketType, PublishHead, Role, Status, Version, frame_len,
+    DecodeError, DecodeErrorKind, Framed, Framer, Packet, Role, Skipped, Status, Version, frame_len,
 };
 
 const LIMIT: u32 = 256;
@@ -53,7 +53,6 @@ fn expect(stream: &[u8], limit: usize, version: Version) -> (Vec<String>, Option
             }
             Ok(Status::Partial { .. }) => return (out, None),
             Ok(Status::Oversize { total }) => {
-                let packet = PacketType::from_first_byte(rest[0]).unwrap();
                 // The fixed header is judged by the version, though a framer does not know the sender.
                 if let Err(error) = Packet::decode(&rest[..rest.len().min(5)], version, Role::Client)
                     && !matches!(error.kind, DecodeErrorKind::Incomplete | DecodeErrorKind::WrongDirection)
@@ -62,14 +61,10 @@ fn expect(stream: &[u8], limit: usize, version: Version) -> (Vec<String>, Option
                 }
                 // No more of it is ever in the buffer.
                 let seen = &rest[..rest.len().min(limit)];
-                let head = match packet {
-                    PacketType::Publish => PublishHead::decode(seen, version),
-                    _ => Ok(None),
-                };
-                match head {
+                match Skipped::decode(seen, version, seen.len() >= limit) {
                     Err(error) => return (out, Some(error)),
-                    Ok(None) if packet == PacketType::Publish && seen.len() < limit => return (out, None),
-                    Ok(head) => out.push(format!("{packet} {total} {head:?}")),
+                    Ok(None) => return (out, None),
+                    Ok(Some(skipped)) => out.push(format!("{skipped:?}")),
                 }
                 match rest.get(usize::try_from(total).unwrap()..) {
                     Some(behind) => rest = behind,
@@ -101,9 +96,7 @@ fn frame(
         loop {
             match framer.next() {
                 Ok(Some(Framed::Frame(frame))) => out.push(format!("{:02x?}", frame.bytes())),
-                Ok(Some(Framed::Skipped(skipped))) => {
-                    out.push(format!("{} {} {:?}", skipped.packet, skipped.total, skipped.head));
-                }
+                Ok(Some(Framed::Skipped(skipped))) => out.push(format!("{skipped:?}")),
                 Ok(None) => break,
                 Err(error) => return (out, Some(error)),
             }
