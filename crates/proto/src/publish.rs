@@ -325,7 +325,10 @@ impl<'b> PublishHead<'b> {
                 let reader = Reader::new(body, end, header.packet);
                 return match total.checked_sub(topic_end) {
                     None => Err(reader.fault(DecodeErrorKind::FieldTruncated)),
-                    Some(left) if left < id_len => Err(reader.fault_at(topic_end, DecodeErrorKind::FieldTruncated)),
+                    // The topic is there, then, and good.
+                    Some(left) if left < id_len && topic_end <= end => {
+                        Err(reader.fault_at(topic_end, DecodeErrorKind::FieldTruncated))
+                    }
                     Some(_) => Ok(None),
                 };
             }
