@@ -241,6 +241,12 @@ mod tests {
             }
         }
         judge(&Connect { will: Some(will("", b"p")), ..Connect::new("id") });
+        #[cfg(feature = "v5")]
+        {
+            let set = [crate::property::Property::WillDelayInterval(7)];
+            let properties = Properties::from_slice(&set);
+            judge(&Connect { will: Some(Will { properties, ..will("t", b"p") }), ..Connect::new("id") });
+        }
         judge(&Connect { will: Some(will("t", long.as_bytes())), ..Connect::new("id") });
         let least = if cfg!(miri) { 50 } else { 400 };
         assert!(quick > least, "{quick}");
