@@ -6,14 +6,11 @@ use crate::connect::Connect;
 use crate::disconnect::{Auth, Disconnect};
 use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 use crate::frame::{Frame, Header, open_usual};
-use crate::property::PropertyId;
 use crate::publish::Publish;
 use crate::reader::Reader;
 use crate::suback::{SubAck, UnsubAck};
 use crate::subscribe::{Subscribe, Unsubscribe};
 use crate::types::{PacketId, PacketType, Role, Version};
-#[cfg(target_pointer_width = "64")]
-use crate::writer::shift;
 use crate::writer::{VARINT_MAX, Writer, varint_len};
 
 /// One control packet, borrowed from the bytes it was decoded from or from what the caller wants to send.
@@ -183,20 +180,22 @@ impl<'b> Packet<'b> {
         if !packet.is_sent_by(role, version) {
             return Err(EncodeError::WrongDirection);
         }
-        let (reason, properties, others) = match self {
-            Self::Publish(p) => (None, p.properties, (Role::Client, PropertyId::SubscriptionIdentifier)),
-            Self::Disconnect(p) => (Some(p.reason), p.properties, (Role::Server, PropertyId::SessionExpiryInterval)),
-            Self::Auth(p) => (Some(p.reason), p.properties, (role, PropertyId::SubscriptionIdentifier)),
+        let (reason, properties) = match self {
+            Self::Publish(p) => (None, p.properties),
+            Self::Disconnect(p) => (Some(p.reason), p.properties),
+            Self::Auth(p) => (Some(p.reason), p.properties),
             _ => return Ok(()),
         };
-        match reason {
-            Some(code) if version.has_properties() && !code.is_listed_in(packet, Some(role)) => {
-                Err(EncodeError::BadReasonCode(code))
-            }
-            _ if others.0 == role && properties.find(others.1).is_some() => {
-                Err(EncodeError::PropertyWrongDirection(others.1))
-            }
-            _ => Ok(()),
+        if let Some(code) = reason
+            && version.has_properties()
+            && !code.is_listed_in(packet, Some(role))
+        {
+            return Err(EncodeError::BadReasonCode(code));
+        }
+        let mut ids = properties.iter().map(|property| property.id());
+        match ids.find(|id| id.is_misdirected(packet.into(), role)) {
+            Some(id) => Err(EncodeError::PropertyWrongDirection(id)),
+            None => Ok(()),
         }
     }
 
@@ -341,18 +340,6 @@ pub(crate) fn encode(
     // The buffer is as long as was counted, so this never fails; it is not worth a panic if it did.
     written().ok_or(EncodeError::BufferTooSmall { needed })?;
     Ok(needed)
-}
-
-/// Writes the fixed header in front of a body that stands behind too short a place for it, of two bytes. Answers the packet's
-/// length.
-#[cfg(target_pointer_width = "64")]
-#[cold]
-#[inline(never)]
-pub(crate) fn widen_header(first_byte: u8, body: usize, out: &mut [u8]) -> Option<usize> {
-    let len = packet_len(body).ok()?;
-    shift(out, 2, body, len.wrapping_sub(body))?;
-    Writer::new(out).fixed_header(first_byte, u32::try_from(body).ok()?)?;
-    Some(len)
 }
 
 /// `encoded_len` and `encode` of a packet with `first_byte()`, `body_len(version)` and `write(version, writer)`.

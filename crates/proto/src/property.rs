@@ -9,9 +9,7 @@ use crate::fields::{take_binary, take_string, take_u8, take_u16, take_u32, take_
 #[cfg(feature = "v5")]
 use crate::text::Text;
 use crate::topic::TopicName;
-#[cfg(feature = "v5")]
-use crate::types::Role;
-use crate::types::{PacketType, QoS};
+use crate::types::{PacketType, QoS, Role};
 
 /// Where a property may stand: bit `n` is packet type `n`, bit 0 the will.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,7 +273,6 @@ pub(crate) use table;
 
 table!(properties);
 
-#[cfg(feature = "v5")]
 impl PropertyId {
     /// `[MQTT-3.3.4-6 v5]` `[MQTT-3.14.2-2 v5]`
     pub(crate) fn is_misdirected(self, place: Places, sender: Role) -> bool {

@@ -6,7 +6,7 @@ use crate::packet::{Packet, encode, packet_len};
 use crate::properties::Properties;
 use crate::property::{Places, PropertyId};
 #[cfg(all(feature = "v5", target_pointer_width = "64"))]
-use crate::quick::publish as quick;
+use crate::quick;
 use crate::reader::Reader;
 use crate::text::Text;
 use crate::topic::TopicName;
@@ -85,7 +85,7 @@ impl<'b> Publish<'b> {
         #[cfg(all(feature = "v5", target_pointer_width = "64"))]
         if version == Version::V5
             && !topic.is_empty()
-            && let Some((properties, payload)) = quick::read_properties(reader.rest(), sender)
+            && let Some((properties, payload)) = quick::properties::read(reader.rest(), Places::PUBLISH, sender)
         {
             return Ok(Packet::Publish(Self { dup, qos, retain, topic, packet_id, properties, payload }));
         }
@@ -183,7 +183,7 @@ impl<'b> Publish<'b> {
         if version == Version::V5
             && let Some(set) = self.properties.slice()
         {
-            return match quick::encode::<LATER>(self, set, len, out) {
+            return match quick::publish::encode::<LATER>(self, set, len, out) {
                 Some(written) => Ok(written),
                 // The version as it is known here need not be kept until now.
                 None => self.encode_any::<LATER>(Version::V5, len, out),
@@ -317,20 +317,14 @@ impl<'b> PublishHead<'b> {
         });
         let (topic, packet_id) = match fields {
             Ok(fields) => fields,
-            Err(DecodeError { kind: DecodeErrorKind::FieldTruncated, .. }) if end < total => {
-                // What is still to come does not cure a topic that is longer than the packet.
+            Err(error) if error.kind == DecodeErrorKind::FieldTruncated && end < total => {
+                // What is still to come does not cure a topic that is longer than the packet, nor an identifier that does not
+                // fit behind a topic that is there, and good.
                 let Some(len) = body.first_chunk() else { return Ok(None) };
                 let topic_end = header.len.saturating_add(2).saturating_add(usize::from(u16::from_be_bytes(*len)));
-                let id_len = if qos == QoS::AtMostOnce { 0 } else { 2 };
-                let reader = Reader::new(body, end, header.packet);
-                return match total.checked_sub(topic_end) {
-                    None => Err(reader.fault(DecodeErrorKind::FieldTruncated)),
-                    // The topic is there, then, and good.
-                    Some(left) if left < id_len && topic_end <= end => {
-                        Err(reader.fault_at(topic_end, DecodeErrorKind::FieldTruncated))
-                    }
-                    Some(_) => Ok(None),
-                };
+                let is_hopeless = topic_end > total
+                    || topic_end <= end && qos != QoS::AtMostOnce && total.saturating_sub(topic_end) < 2;
+                return if is_hopeless { Err(error) } else { Ok(None) };
             }
             Err(error) => return Err(error),
         };

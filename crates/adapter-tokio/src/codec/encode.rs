@@ -10,10 +10,10 @@ impl Codec {
     fn write(&self, packet: &Packet<'_>, dst: &mut BytesMut) -> Result<(), CodecError> {
         let version = self.version.ok_or(CodecError::NoVersion)?;
         let own = if self.peer == Role::Server { Role::Client } else { Role::Server };
-        if !packet.packet_type().is_sent_by(own, version) {
-            return Err(CodecError::WrongDirection(packet.packet_type()));
-        }
-        packet.check_sender(own, version)?;
+        packet.check_sender(own, version).map_err(|error| match error {
+            EncodeError::WrongDirection => CodecError::WrongDirection(packet.packet_type()),
+            error => error.into(),
+        })?;
         let total = packet.encoded_len(version)?;
         if u32::try_from(total).is_ok_and(|total| total > self.peer_limit) {
             return Err(CodecError::TooLargeForPeer { total, limit: self.peer_limit });

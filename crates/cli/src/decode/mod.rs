@@ -111,12 +111,11 @@ pub(crate) fn decode(options: &Options) -> Outcome {
     if bytes.is_empty() {
         return Err(Failure::usage("there are no bytes to decode"));
     }
-    let version = match options.mqtt {
-        Some(Mqtt::V31) => Some(Version::V31),
-        Some(Mqtt::V311) => Some(Version::V311),
-        Some(Mqtt::V5) => Some(Version::V5),
-        None => None,
-    };
+    let version = options.mqtt.map(|mqtt| match mqtt {
+        Mqtt::V31 => Version::V31,
+        Mqtt::V311 => Version::V311,
+        Mqtt::V5 => Version::V5,
+    });
     let role = match options.from {
         Side::Client => Role::Client,
         Side::Server => Role::Server,
@@ -140,7 +139,6 @@ fn print(bytes: &[u8], given: Option<Version>, role: Role, as_json: bool) -> Out
     let mut version = given.unwrap_or(Version::V311);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         if given.is_none()
-            && rest.first().is_some_and(|first| PacketType::from_first_byte(*first) == Some(PacketType::Connect))
             && let Ok(Some(announced)) = Connect::version(rest)
         {
             version = announced;

@@ -1,12 +1,12 @@
 //! CONNECT as nearly every client sends it.
 
 use crate::connect::{CLEAN_START, Connect, PASSWORD, USERNAME, WILL, WILL_QOS, WILL_RETAIN, Will, is_usual};
-use crate::packet::{Packet, widen_header};
+use crate::packet::{Packet, packet_len};
 use crate::properties::Properties;
 use crate::text;
 use crate::topic::TopicName;
 use crate::types::{QoS, Version};
-use crate::writer::Writer;
+use crate::writer::{Writer, shift};
 
 /// What nearly every client sends, which is text as a whole, without a word on what would be wrong with another.
 #[inline(always)]
@@ -108,6 +108,17 @@ pub(crate) fn encode(packet: &Connect<'_>, version: Version, out: &mut [u8]) -> 
     }
     let [body, ..] = body.to_le_bytes();
     *header = [packet.first_byte(), body];
+    Some(len)
+}
+
+/// Writes the fixed header in front of a body that stands behind too short a place for it, of two bytes. Answers the packet's
+/// length.
+#[cold]
+#[inline(never)]
+fn widen_header(first_byte: u8, body: usize, out: &mut [u8]) -> Option<usize> {
+    let len = packet_len(body).ok()?;
+    shift(out, 2, body, len.wrapping_sub(body))?;
+    Writer::new(out).fixed_header(first_byte, u32::try_from(body).ok()?)?;
     Some(len)
 }
 

@@ -5,14 +5,8 @@ use crate::properties::Properties;
 use crate::property::{Places, Property};
 use crate::publish::Publish;
 use crate::quick::properties;
-use crate::types::{Role, Version};
+use crate::types::Version;
 use crate::writer::{Writer, shift};
-
-/// The properties and the payload, if the properties are found good at a look.
-#[inline(always)]
-pub(crate) fn read_properties(bytes: &[u8], sender: Role) -> Option<(Properties<'_>, &[u8])> {
-    properties::read(bytes, Places::PUBLISH, sender)
-}
 
 /// Writes a good packet in one walk over its properties, which are counted by writing them. How long the lengths in front
 /// of them are is a guess by their number. `None` for a bad packet, or without the space.
