@@ -30,6 +30,7 @@ pub fn first_byte(version: Version, role: Role) -> u8 {
 /// If not.
 pub fn check(packet: &Packet<'_>, bytes: &[u8], version: Version, role: Role) {
     assert_eq!(frame_len(bytes, u32::MAX), Ok(Status::Complete(bytes.len())));
+    assert_eq!(packet.check_sender(role, version), Ok(()));
     let len = packet.encoded_len(version).expect("what was decoded can be encoded");
     assert!(len <= bytes.len());
     let mut out = vec![0; len];

@@ -66,6 +66,10 @@ const V5: &[(u8, &[u8])] = &[
     (0x30, b"\0\x03a/b\x03\x0B\x80\x00"),
 ];
 
+/// Filters of all forms, and what is done with them.
+const ROUTES: &str =
+    "a/b\na/+\n+/b\n#\n$SYS/#\n$share/g/a/#\na//+\n+\na/#\na/b\n?a/b\n?a\n?$SYS/x\n?a//\n-a/b\n?a/b\n~1\n?a/b/c\na#\n";
+
 fn main() -> std::io::Result<()> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     let (mut streams, mut count) = (Vec::new(), 0);
@@ -82,9 +86,14 @@ fn main() -> std::io::Result<()> {
                 let name = format!("{version}-{role:?}-{count:03}");
                 count += 1;
                 frame.insert(0, first_byte(version, role));
-                for target in ["decode", "roundtrip"].into_iter().take(if valid { 2 } else { 1 }) {
+                for target in ["decode", "roundtrip", "owned"].into_iter().take(if valid { 3 } else { 1 }) {
                     fs::create_dir_all(corpus.join(target))?;
                     fs::write(corpus.join(target).join(&name), &frame)?;
+                }
+                if let Some(Ok(packet)) = valid.then(|| Packet::decode(&frame[1..], version, role)) {
+                    let json = serde_json::to_vec(&packet)?;
+                    let seed = [&[first_byte(version, role)][..], &json].concat();
+                    fs::write(corpus.join("owned").join(format!("{name}-json")), seed)?;
                 }
             }
             streams.push((format!("{version}-{role:?}"), stream));
@@ -102,5 +111,7 @@ fn main() -> std::io::Result<()> {
             fs::write(corpus.join("encode").join(format!("{kind:02}-{version}")), seed)?;
         }
     }
+    fs::create_dir_all(corpus.join("router"))?;
+    fs::write(corpus.join("router").join("lines"), ROUTES)?;
     Ok(())
 }

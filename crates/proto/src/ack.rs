@@ -147,7 +147,12 @@ fn body_len(
         return Ok(2);
     }
     if !version.has_properties() {
-        return Err(EncodeError::NotInThisVersion);
+        let success = reason == ReasonCode::SUCCESS;
+        return Err(if success {
+            EncodeError::PropertiesNotInThisVersion
+        } else {
+            EncodeError::ReasonCodeNotInThisVersion
+        });
     }
     if !reason.is_listed_in(packet, None) {
         return Err(EncodeError::BadReasonCode(reason));

@@ -25,6 +25,12 @@ pub struct ConnAck<'b> {
 }
 
 impl<'b> ConnAck<'b> {
+    /// A new session, or the reason of the refusal.
+    #[must_use]
+    pub const fn new(reason: ReasonCode) -> Self {
+        Self { session_present: false, reason, properties: Properties::EMPTY }
+    }
+
     pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let flags = reader.u8()?;
         let session_present = match (version, flags) {
@@ -63,8 +69,10 @@ impl<'b> ConnAck<'b> {
             if !self.reason.is_listed_in(PacketType::ConnAck, None) {
                 return Err(EncodeError::BadReasonCode(self.reason));
             }
-        } else if self.reason.as_return_code().is_none() || self.session_present && version == Version::V31 {
-            return Err(EncodeError::NotInThisVersion);
+        } else if self.reason.as_return_code().is_none() {
+            return Err(EncodeError::ReasonCodeNotInThisVersion);
+        } else if self.session_present && version == Version::V31 {
+            return Err(EncodeError::SessionPresentNotInThisVersion);
         }
         self.properties.encoded_len(version, Places::CONNACK).map(|len| len.saturating_add(2))
     }

@@ -53,6 +53,14 @@ pub struct Will<'b> {
     pub properties: Properties<'b>,
 }
 
+impl<'b> Will<'b> {
+    /// A will with QoS 0, not retained.
+    #[must_use]
+    pub const fn new(topic: TopicName<'b>, payload: &'b [u8]) -> Self {
+        Self { qos: QoS::AtMostOnce, retain: false, topic, payload, properties: Properties::EMPTY }
+    }
+}
+
 impl fmt::Debug for Connect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
@@ -150,13 +158,7 @@ impl<'b> Connect<'b> {
             return Err(reader.fault_back(2, DecodeErrorKind::EmptyClientId));
         }
         // Filled in here, and not made by a function of its own: its answer would be copied twice.
-        let mut will = Will {
-            qos: QoS::AtMostOnce,
-            retain: false,
-            topic: TopicName::EMPTY,
-            payload: &[],
-            properties: Properties::EMPTY,
-        };
+        let mut will = Will::new(TopicName::EMPTY, &[]);
         if flags & WILL != 0 {
             will.properties = Properties::read(&mut reader, version, Places::WILL, Role::Client)?;
             let at = reader.position();

@@ -55,11 +55,10 @@ impl<'b> Disconnect<'b> {
         if version.has_properties() {
             return body_len(self.reason, &self.properties, version, PacketType::Disconnect);
         }
-        if self.reason == ReasonCode::NORMAL_DISCONNECTION && self.properties.is_empty() {
-            Ok(0)
-        } else {
-            Err(EncodeError::NotInThisVersion)
+        if self.reason != ReasonCode::NORMAL_DISCONNECTION {
+            return Err(EncodeError::ReasonCodeNotInThisVersion);
         }
+        if self.properties.is_empty() { Ok(0) } else { Err(EncodeError::PropertiesNotInThisVersion) }
     }
 
     fn write(&self, version: Version, writer: &mut Writer<'_>) -> Option<()> {
@@ -84,7 +83,7 @@ impl<'b> Auth<'b> {
 
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
         if !version.has_properties() {
-            return Err(EncodeError::NotInThisVersion);
+            return Err(EncodeError::PacketNotInThisVersion);
         }
         let len = body_len(self.reason, &self.properties, version, PacketType::Auth)?;
         if lacks_method(&self.properties) && len != 0 { Err(EncodeError::NoAuthenticationMethod) } else { Ok(len) }

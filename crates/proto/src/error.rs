@@ -281,8 +281,16 @@ pub enum EncodeError {
     StringTooLong,
     /// More than 268,435,455 bytes after the fixed header.
     PacketTooLarge,
-    /// The packet, or something in it, does not exist in this version: AUTH, a property, a reason code, a flag.
-    NotInThisVersion,
+    /// AUTH before MQTT 5.
+    PacketNotInThisVersion,
+    /// Properties before MQTT 5.
+    PropertiesNotInThisVersion,
+    /// A reason code other than success where only MQTT 5 has one, or one that is no return code of this version.
+    ReasonCodeNotInThisVersion,
+    /// No Local, Retain As Published or Retain Handling before MQTT 5.
+    OptionsNotInThisVersion,
+    /// Session Present in MQTT 3.1.
+    SessionPresentNotInThisVersion,
     /// U+0000 in a string `[MQTT-1.5.3-2]`.
     NulCharacter,
     /// QoS 1 or 2 without a packet identifier `[MQTT-2.3.1-1]`.
@@ -332,9 +340,11 @@ impl fmt::Display for EncodeError {
             Self::BufferTooSmall { needed } => return write!(f, "the buffer is too small: {needed} bytes are needed"),
             Self::StringTooLong => "a field is longer than 65535 bytes",
             Self::PacketTooLarge => "the packet is longer than the format allows",
-            Self::NotInThisVersion => {
-                "a packet, property, reason code or option that this version of MQTT does not have"
-            }
+            Self::PacketNotInThisVersion => "a packet that only MQTT 5 has",
+            Self::PropertiesNotInThisVersion => "properties, which only MQTT 5 has",
+            Self::ReasonCodeNotInThisVersion => "a reason code that this version of MQTT does not have here",
+            Self::OptionsNotInThisVersion => "subscription options beside the QoS, which only MQTT 5 has",
+            Self::SessionPresentNotInThisVersion => "session present, which MQTT 3.1 does not have",
             Self::NulCharacter => "U+0000 in a string",
             Self::NoPacketId => "QoS above 0 without a packet identifier",
             Self::PacketIdWithQoS0 => "QoS 0 with a packet identifier",

@@ -3,9 +3,10 @@
 use core::cell::Cell;
 use core::fmt;
 
-use crate::error::{DecodeError, DecodeErrorKind};
+use crate::error::DecodeError;
 use crate::frame::{Frame, Header, Status};
 use crate::publish::PublishHead;
+use crate::reader::Reader;
 use crate::types::{PacketId, PacketType, Version};
 
 /// A receive buffer that gives back whole frames, however the stream is split: for who reads into one fixed buffer. Who has
@@ -79,14 +80,10 @@ impl<'b> Skipped<'b> {
         let packet_id = match packet {
             PacketType::Publish => head.and_then(|head| head.packet_id),
             _ if !packet.begins_with_id() => return Ok(Some(Self { packet, total, packet_id: None, head })),
-            _ => match prefix.get(len..).and_then(|body| body.first_chunk()) {
-                Some(id) => Some(PacketId::new(u16::from_be_bytes(*id)).ok_or_else(|| DecodeError {
-                    packet: Some(packet),
-                    at: u32::try_from(len).unwrap_or(u32::MAX),
-                    kind: DecodeErrorKind::ZeroPacketId,
-                })?),
-                None => None,
-            },
+            _ => {
+                let body = prefix.get(len..).unwrap_or_default();
+                if body.len() < 2 { None } else { Some(Reader::new(body, prefix.len(), packet).packet_id()?) }
+            }
         };
         let is_known = head.is_some() || packet_id.is_some();
         Ok(if is_known || all { Some(Self { packet, total, packet_id, head }) } else { None })

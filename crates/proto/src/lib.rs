@@ -38,20 +38,14 @@
 //! };
 //!
 //! let mut out = [0; 256];
-//! let will = Will {
-//!     qos: QoS::AtLeastOnce,
-//!     retain: true,
-//!     topic: TopicName::new("pump/7/state")?,
-//!     payload: b"offline",
-//!     properties: Properties::EMPTY,
-//! };
+//! let will = Will { retain: true, ..Will::new(TopicName::new("pump/7/state")?, b"offline") };
 //! let connect = Connect { keep_alive: 60, will: Some(will), ..Connect::new("pump-7") };
 //! let len = connect.encode(Version::V311, &mut out)?; // `out[..len]` is the packet
 //! assert_eq!(out[..2], [0x10, 41]);
 //!
 //! let filters = [Subscription::new(TopicFilter::new("pump/7/command/#")?, QoS::AtLeastOnce)];
 //! let packet_id = PacketId::new(1).ok_or("0 is none")?;
-//! let subscribe = Subscribe { packet_id, properties: Properties::EMPTY, filters: Filters::from_slice(&filters) };
+//! let subscribe = Subscribe::new(packet_id, Filters::from_slice(&filters));
 //! subscribe.encode(Version::V311, &mut out)?;
 //!
 //! # #[cfg(feature = "v5")] {

@@ -271,7 +271,7 @@ impl<'b> Properties<'b> {
             #[cfg(feature = "v5")]
             return self.body_len(place);
         } else if !self.is_empty() {
-            return Err(EncodeError::NotInThisVersion);
+            return Err(EncodeError::PropertiesNotInThisVersion);
         }
         let _ = place;
         Ok(0)

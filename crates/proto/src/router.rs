@@ -175,6 +175,13 @@ impl<F, V> Router<alloc::vec::Vec<Slot<F, V>>> {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl<F, V> Default for Router<alloc::vec::Vec<Slot<F, V>>> {
+    fn default() -> Self {
+        Self::growing()
+    }
+}
+
 impl<S: Slots> Router<S> {
     /// How many routes there are.
     #[must_use]

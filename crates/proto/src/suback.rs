@@ -38,6 +38,12 @@ pub struct UnsubAck<'b> {
 }
 
 impl<'b> SubAck<'b> {
+    /// An answer without properties.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, codes: ReasonCodes<'b>) -> Self {
+        Self { packet_id, properties: Properties::EMPTY, codes }
+    }
+
     pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
         let properties = Properties::read(&mut reader, version, Places::SUBACK, Role::Server)?;
@@ -65,6 +71,12 @@ impl<'b> SubAck<'b> {
 encoding!(SubAck);
 
 impl<'b> UnsubAck<'b> {
+    /// An answer without properties.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, codes: ReasonCodes<'b>) -> Self {
+        Self { packet_id, properties: Properties::EMPTY, codes }
+    }
+
     pub(crate) fn read(mut reader: Reader<'b>, version: Version) -> Result<Self, DecodeError> {
         let packet_id = reader.packet_id()?;
         if !version.has_properties() {
@@ -87,7 +99,7 @@ impl<'b> UnsubAck<'b> {
         } else if self.codes.is_empty() {
             0
         } else {
-            return Err(EncodeError::NotInThisVersion);
+            return Err(EncodeError::ReasonCodeNotInThisVersion);
         };
         Ok(codes.saturating_add(properties).saturating_add(2))
     }

@@ -40,6 +40,12 @@ pub struct Unsubscribe<'b> {
 }
 
 impl<'b> Subscribe<'b> {
+    /// A request without properties.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, filters: Filters<'b>) -> Self {
+        Self { packet_id, properties: Properties::EMPTY, filters }
+    }
+
     /// As a [`Packet`], so that it is written to where the caller wants it and not copied there.
     #[inline(never)]
     pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {
@@ -116,6 +122,12 @@ fn filters_len<'b>(filters: impl Iterator<Item = Subscription<'b>>, version: Ver
 encoding!(Subscribe);
 
 impl<'b> Unsubscribe<'b> {
+    /// A request without properties.
+    #[must_use]
+    pub const fn new(packet_id: PacketId, filters: TopicFilters<'b>) -> Self {
+        Self { packet_id, properties: Properties::EMPTY, filters }
+    }
+
     /// As a [`Packet`], like that of SUBSCRIBE.
     #[inline(never)]
     pub(crate) fn read(reader: Reader<'b>, version: Version) -> Result<Packet<'b>, DecodeError> {

@@ -37,7 +37,7 @@ impl<'b> Subscription<'b> {
                 return Err(EncodeError::NoLocalOnShared);
             }
         } else if self.options.as_u8() > 2 {
-            return Err(EncodeError::NotInThisVersion);
+            return Err(EncodeError::OptionsNotInThisVersion);
         }
         u64::try_from(filter.len()).map(|len| len.wrapping_add(3)).map_err(|_| EncodeError::StringTooLong)
     }

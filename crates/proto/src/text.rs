@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn each_byte_at_each_place_of_each_length_is_seen() {
-        for len in 0..40 {
+        // Under Miri on both sides of each word's end alone.
+        for len in (0..40).filter(|len| !cfg!(miri) || len % 8 < 2) {
             for at in 0..len {
                 for byte in (0..=255u8).filter(|byte| !cfg!(miri) || b"\0#+a\x7F\x80\xFF".contains(byte)) {
                     let mut bytes = [b'x'; 40];

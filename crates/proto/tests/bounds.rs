@@ -95,8 +95,8 @@ fn the_longest_topic_has_65535_bytes() {
 #[test]
 fn the_longest_string_has_65535_bytes() {
     let mut out = vec![0; 4 * 0x1_0000];
-    for text in ["c".repeat(0xFFFF), "é".repeat(0x7FFF)] {
-        let connect = Connect { username: Some(&text), password: Some(text.as_bytes()), ..Connect::new(&text) };
+    for text in ["c".repeat(0xFFFF), "é".repeat(0x7FFF)].iter().take(if cfg!(miri) { 1 } else { 2 }) {
+        let connect = Connect { username: Some(text), password: Some(text.as_bytes()), ..Connect::new(text) };
         let len = connect.encode(Version::V311, &mut out).unwrap();
         assert_eq!(Packet::decode(&out[..len], Version::V311, Role::Client), Ok(connect.into()));
     }

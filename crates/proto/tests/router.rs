@@ -194,14 +194,14 @@ fn a_search_leaps_over_most_filters() {
     let looked = Cell::new(0);
     let mut slots = vec![None; 2001];
     let mut router = Router::lent(&mut slots[..]);
-    for device in 0..1000 {
+    for device in 0..if cfg!(miri) { 100 } else { 1000 } {
         for last in ["state", "+/set"] {
             router.insert(Counted(format!("plant/{device:04}/{last}"), &looked), ()).unwrap();
         }
     }
     router.insert(Counted("plant/+/alarm".into(), &looked), ()).unwrap();
     for (text, expected) in
-        [("plant/0500/state", 1), ("plant/0500/lamp/set", 1), ("plant/0999/alarm", 1), ("elsewhere/x", 0)]
+        [("plant/0050/state", 1), ("plant/0050/lamp/set", 1), ("plant/0999/alarm", 1), ("elsewhere/x", 0)]
     {
         let (looks, found) = looks(&router, &looked, text);
         assert_eq!(found, expected, "{text}");
@@ -289,11 +289,11 @@ fn routes_of_one_filter_are_told_apart_by_their_values() {
 #[test]
 fn a_growing_router_is_never_full() {
     let mut router = Router::growing();
-    for value in 0..1000 {
+    for value in 0..if cfg!(miri) { 100 } else { 1000 } {
         router.insert(format!("a/{value}"), value).unwrap();
     }
     assert_eq!(router.insert("a/".into(), 1000), Ok(()));
-    assert_eq!(router.matches(&topic("a/789")).map(|route| route.value).collect::<Vec<_>>(), [789]);
+    assert_eq!(router.matches(&topic("a/78")).map(|route| route.value).collect::<Vec<_>>(), [78]);
     router.retain(|_| false);
     assert!(router.is_empty());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mqtt_device_core::{Config, Heap, HeapLimits, MAX_DECLARED, WhenHeld};
-use mqtt_device_proto::{Properties, QoS, TopicFilter, TopicName};
+use mqtt_device_proto::{QoS, TopicFilter, TopicName};
 use tokio::runtime;
 
 use super::sink::{ClientSink, ClientSource};
@@ -42,7 +42,7 @@ impl Will {
     pub(super) fn lend(&self) -> Option<mqtt_device_proto::Will<'_>> {
         let topic = TopicName::new(&self.topic).ok()?;
         let Self { qos, retain, .. } = *self;
-        Some(mqtt_device_proto::Will { qos, retain, topic, payload: &self.payload, properties: Properties::EMPTY })
+        Some(mqtt_device_proto::Will { qos, retain, ..mqtt_device_proto::Will::new(topic, &self.payload) })
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //! use futures_util::{SinkExt, StreamExt};
 //! use mqtt_device_tokio::codec::{Codec, CodecError, Incoming};
-//! use mqtt_device_tokio::mqtt_device_proto::{ConnAck, Packet, Properties, ReasonCode, owned};
+//! use mqtt_device_tokio::mqtt_device_proto::{ConnAck, Packet, ReasonCode, owned};
 //! use tokio::io::{AsyncRead, AsyncWrite};
 //! use tokio_util::codec::Framed;
 //!
@@ -17,9 +17,7 @@
 //!     while let Some(incoming) = link.next().await {
 //!         match incoming? {
 //!             Incoming::Packet(owned::Packet::Connect(_)) => {
-//!                 let properties = Properties::EMPTY;
-//!                 let connack = ConnAck { session_present: false, reason: ReasonCode::SUCCESS, properties };
-//!                 link.send(Packet::from(connack)).await?;
+//!                 link.send(Packet::from(ConnAck::new(ReasonCode::SUCCESS))).await?;
 //!             }
 //!             Incoming::Packet(owned::Packet::PingReq) => link.send(Packet::PingResp).await?,
 //!             Incoming::Packet(packet) => println!("{packet:?}"),

@@ -8,7 +8,7 @@ use crate::source::Source;
 use crate::storage::Storage;
 use crate::time::{Duration, Instant};
 use crate::{Failure, ProtocolError, Security};
-use mqtt_device_proto::{Connect, Packet, Properties};
+use mqtt_device_proto::{Connect, Packet};
 
 impl<S: Storage> Machine for Client<S> {
     type Storage = S;
@@ -182,12 +182,10 @@ impl<S: Storage> Client<S> {
         let Ok(who) = source.credentials(Some(u64::MAX), &mut scratch) else { return CONNECT_SCRATCH * 2 };
         let packet = Packet::Connect(Connect {
             clean_start: false,
-            keep_alive: 0,
-            client_id: who.client_id,
             will: who.will,
             username: who.username,
             password: who.password,
-            properties: Properties::EMPTY,
+            ..Connect::new(who.client_id)
         });
         let version = self.session.config().version;
         let connect = packet.encoded_len(version).unwrap_or(usize::MAX);

@@ -76,13 +76,8 @@ impl<D: Tables> Source for DeviceSource<'_, D> {
         bodies::status(false, unix_ms, identity.group(), &mut count);
         let (room, _) = cut(scratch, count.total() as usize)?;
         bodies::status(false, unix_ms, identity.group(), &mut Window::new(0, room));
-        let will = Will {
-            qos: Suffix::Status.qos(),
-            retain: Suffix::Status.retain(),
-            topic: TopicName::new(topic).map_err(|_| NoRoom)?,
-            payload: room,
-            properties: mqtt_device_proto::Properties::EMPTY,
-        };
+        let topic = TopicName::new(topic).map_err(|_| NoRoom)?;
+        let will = Will { qos: Suffix::Status.qos(), retain: Suffix::Status.retain(), ..Will::new(topic, room) };
         let password = Some(self.profile.api_key().as_bytes());
         Ok(Credentials { client_id, username: Some(username), password, will: Some(will) })
     }

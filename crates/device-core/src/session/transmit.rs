@@ -14,8 +14,8 @@ use crate::storage::Parts;
 use crate::time::Instant;
 use crate::{ProtocolError, Security};
 use mqtt_device_proto::{
-    Connect, Disconnect, EncodeError, Filters, Packet, PacketId, Properties, PubAck, PubComp, Publish, QoS, ReasonCode,
-    Subscribe, Subscription, TopicFilter, TopicFilters, TopicName, Unsubscribe,
+    Connect, Disconnect, EncodeError, Filters, Packet, PacketId, PubAck, PubComp, Publish, QoS, ReasonCode, Subscribe,
+    Subscription, TopicFilter, TopicFilters, TopicName, Unsubscribe,
 };
 
 /// An owned body up to this size is copied, so that packets share a write; a larger one is handed over.
@@ -158,10 +158,7 @@ impl Core {
             Due::Connect => self.write_connect(now, source, out),
             Due::Slot(i) => self.write_slot(p, now, source, i, out),
             Due::Ack(packet_id) => {
-                let step = plain(
-                    Packet::PubAck(PubAck { packet_id, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }),
-                    out,
-                );
+                let step = plain(PubAck::new(packet_id).into(), out);
                 self.after(step, |c, end| {
                     let tag = c.ring.pop(p.inbound);
                     c.written.push(tag, end);
@@ -171,7 +168,7 @@ impl Core {
             Due::Complete(packet_id) => {
                 let known = !version.has_properties();
                 let reason = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
-                let step = plain(Packet::PubComp(PubComp { packet_id, reason, properties: Properties::EMPTY }), out);
+                let step = plain(PubComp { reason, ..PubComp::new(packet_id) }.into(), out);
                 self.after(step, |c, _| c.owed_comp = None)
             }
             Due::Ping => {
@@ -179,10 +176,7 @@ impl Core {
                 self.after(step, |c, end| c.ping = Ping::Taken { start: c.taken, end })
             }
             Due::Disconnect => {
-                let step = plain(
-                    Packet::Disconnect(Disconnect { reason: ReasonCode::SUCCESS, properties: Properties::EMPTY }),
-                    out,
-                );
+                let step = plain(Disconnect::NORMAL.into(), out);
                 self.after(step, |c, end| {
                     if let Some(closing) = &mut c.closing {
                         closing.stage = Stage::Taken(end);
@@ -200,9 +194,7 @@ impl Core {
                 }
                 let Some(packet_id) = declared::packet_id(self.modulus, index) else { return Step::Full };
                 let one = [subscription];
-                let filters = Filters::from_slice(&one);
-                let packet = Packet::Subscribe(Subscribe { packet_id, properties: Properties::EMPTY, filters });
-                let step = plain(packet, front);
+                let step = plain(Subscribe::new(packet_id, Filters::from_slice(&one)).into(), front);
                 self.after(step, |c, _| c.declared.asked())
             }
         }
@@ -234,11 +226,10 @@ impl Core {
         let packet = Packet::Connect(Connect {
             clean_start: self.config.clean_start,
             keep_alive: self.config.keep_alive,
-            client_id: who.client_id,
             will: who.will,
             username: who.username,
             password: who.password,
-            properties: Properties::EMPTY,
+            ..Connect::new(who.client_id)
         });
         let step = step(packet.encode(self.config.version, front));
         self.after(step, |c, _| c.phase = Phase::AwaitConnAck)
@@ -283,22 +274,18 @@ impl Core {
                 };
                 let Ok(topic) = TopicName::new(text) else { return Step::Full };
                 let dup = slot.tried && qos != QoS::AtMostOnce;
-                let head = Publish { dup, qos, retain, topic, packet_id, properties: Properties::EMPTY, payload: &[] };
+                let head = Publish { dup, qos, retain, packet_id, ..Publish::new(topic, &[]) };
                 head.encode_head(version, total, front)
             }
             Kind::Subscribe(options) => {
                 let (Ok(filter), Some(packet_id)) = (TopicFilter::new(text), packet_id) else { return Step::Full };
                 let one = [Subscription { filter, options }];
-                let filters = Filters::from_slice(&one);
-                Packet::Subscribe(Subscribe { packet_id, properties: Properties::EMPTY, filters })
-                    .encode(version, front)
+                Subscribe::new(packet_id, Filters::from_slice(&one)).encode(version, front)
             }
             Kind::Unsubscribe => {
                 let (Ok(filter), Some(packet_id)) = (TopicFilter::new(text), packet_id) else { return Step::Full };
                 let one = [filter];
-                let filters = TopicFilters::from_slice(&one);
-                Packet::Unsubscribe(Unsubscribe { packet_id, properties: Properties::EMPTY, filters })
-                    .encode(version, front)
+                Unsubscribe::new(packet_id, TopicFilters::from_slice(&one)).encode(version, front)
             }
         };
         let Ok(n) = written else { return Step::Full };

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -299,6 +301,45 @@ impl Connect {
     }
 }
 
+impl Will {
+    /// A will with QoS 0, not retained.
+    #[must_use]
+    pub fn new(topic: TopicName, payload: impl Into<Bytes>) -> Self {
+        Self { qos: QoS::AtMostOnce, retain: false, topic, payload: payload.into(), properties: Properties::EMPTY }
+    }
+}
+
+impl ConnAck {
+    /// A new session, or the reason of the refusal.
+    #[must_use]
+    pub const fn new(reason: ReasonCode) -> Self {
+        Self { session_present: false, reason, properties: Properties::EMPTY }
+    }
+}
+
+macro_rules! listing {
+    ($(#[$doc:meta] $name:ident($field:ident: $list:ident))*) => {$(
+        impl $name {
+            #[$doc]
+            #[must_use]
+            pub const fn new(packet_id: PacketId, $field: $list) -> Self {
+                Self { packet_id, properties: Properties::EMPTY, $field }
+            }
+        }
+    )*};
+}
+
+listing! {
+    /// A request without properties.
+    Subscribe(filters: Filters)
+    /// An answer without properties.
+    SubAck(codes: ReasonCodes)
+    /// A request without properties.
+    Unsubscribe(filters: TopicFilters)
+    /// An answer without properties.
+    UnsubAck(codes: ReasonCodes)
+}
+
 impl Publish {
     /// A message with QoS 0.
     #[must_use]
@@ -428,5 +469,21 @@ impl Packet {
     #[must_use]
     pub fn packet_type(&self) -> PacketType {
         self.as_borrowed().packet_type()
+    }
+
+    /// Whether `role` may send this packet: what encoding does not ask, since it is not told who sends.
+    ///
+    /// # Errors
+    /// [`WrongDirection`](EncodeError::WrongDirection), or a property or reason code that is the other side's.
+    pub fn check_sender(&self, role: Role, version: Version) -> Result<(), EncodeError> {
+        self.as_borrowed().check_sender(role, version)
+    }
+
+    /// Appends the packet to `out` and answers its length. After an error `out` is as it was.
+    ///
+    /// # Errors
+    /// [`EncodeError`] for everything that the standard forbids whoever sends it.
+    pub fn append(&self, version: Version, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        self.as_borrowed().append(version, out)
     }
 }

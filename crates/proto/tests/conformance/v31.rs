@@ -32,7 +32,7 @@ fn v31() {
     c.cannot_send(
         "",
         ConnAck { session_present: true, reason: ReasonCode::SUCCESS, properties: Properties::EMPTY },
-        EncodeError::NotInThisVersion,
+        EncodeError::SessionPresentNotInThisVersion,
     );
 
     // A repeated request is marked with DUP.

@@ -186,7 +186,7 @@ fn connack(c: &mut Checks) {
     let refused = ConnAck { reason: ReasonCode::NOT_AUTHORIZED, ..present };
     c.cannot_send("MQTT-3.2.2-4", refused, EncodeError::SessionPresentWithError);
     let reason = ReasonCode::SERVER_BUSY;
-    c.cannot_send("", ConnAck { reason, session_present: false, ..present }, EncodeError::NotInThisVersion);
+    c.cannot_send("", ConnAck { reason, session_present: false, ..present }, EncodeError::ReasonCodeNotInThisVersion);
 }
 
 fn publish(c: &mut Checks) {
@@ -238,14 +238,15 @@ fn acks(c: &mut Checks) {
     c.refuses("", Server, "B0 .. 1234 00", Kind::TrailingBytes, 4);
     c.refuses("", Client, "E0 .. 00", Kind::TrailingBytes, 2);
     let reason = ReasonCode::NO_MATCHING_SUBSCRIBERS;
-    c.cannot_send("", PubAck { reason, ..PubAck::new(ID) }, EncodeError::NotInThisVersion);
-    c.cannot_send("", PubRec { reason, ..PubRec::new(ID) }, EncodeError::NotInThisVersion);
-    c.cannot_send("", Disconnect::new(ReasonCode::DISCONNECT_WITH_WILL), EncodeError::NotInThisVersion);
+    c.cannot_send("", PubAck { reason, ..PubAck::new(ID) }, EncodeError::ReasonCodeNotInThisVersion);
+    c.cannot_send("", PubRec { reason, ..PubRec::new(ID) }, EncodeError::ReasonCodeNotInThisVersion);
+    let with_will = Disconnect::new(ReasonCode::DISCONNECT_WITH_WILL);
+    c.cannot_send("", with_will, EncodeError::ReasonCodeNotInThisVersion);
     let auth = Auth { reason: ReasonCode::SUCCESS, properties: Properties::EMPTY };
-    c.cannot_send("", auth, EncodeError::NotInThisVersion);
+    c.cannot_send("", auth, EncodeError::PacketNotInThisVersion);
     let codes = ReasonCodes::from_slice(&[ReasonCode::SUCCESS]);
     let unsuback = UnsubAck { packet_id: ID, properties: Properties::EMPTY, codes };
-    c.cannot_send("", unsuback, EncodeError::NotInThisVersion);
+    c.cannot_send("", unsuback, EncodeError::ReasonCodeNotInThisVersion);
 }
 
 fn subscribe(c: &mut Checks) {
@@ -270,7 +271,7 @@ fn subscribe(c: &mut Checks) {
     let options = SubscribeOptions::default().with_no_local(true);
     let filters = [Subscription { filter, options }];
     let no_local = Subscribe { filters: Filters::from_slice(&filters), ..nothing };
-    c.cannot_send("", no_local, EncodeError::NotInThisVersion);
+    c.cannot_send("", no_local, EncodeError::OptionsNotInThisVersion);
 
     c.accepts("MQTT-3.10.3-2", Client, "A2 .. 0001 <a>");
     c.accepts("MQTT-3.10.3-2", Client, "A2 .. 0001 <a> <b> <c/#>");

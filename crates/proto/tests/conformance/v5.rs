@@ -533,7 +533,7 @@ fn property_places(c: &mut Checks) {
                     assert!(packet.encoded_len(Version::V5).is_ok());
                 }
                 let old = packet.encoded_len(Version::V311);
-                assert_eq!(old, Err(EncodeError::NotInThisVersion), "{packet:?}");
+                assert_eq!(old, Err(EncodeError::PropertiesNotInThisVersion), "{packet:?}");
             }
         }
     }

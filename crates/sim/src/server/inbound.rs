@@ -381,5 +381,4 @@ impl Server {
     }
 }
 
-const ACCEPTED: ConnAck<'static> =
-    ConnAck { session_present: false, reason: ReasonCode::SUCCESS, properties: mqtt_device_proto::Properties::EMPTY };
+const ACCEPTED: ConnAck<'static> = ConnAck::new(ReasonCode::SUCCESS);
