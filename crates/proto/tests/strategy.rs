@@ -69,9 +69,11 @@ fn each_packet_is_encoded_and_decoded_to_itself() {
 #[test]
 fn each_malformed_packet_is_refused_for_its_defect() {
     let seen = RefCell::new(BTreeSet::new());
+    // One of them takes Miri seconds.
+    let cases = if cfg!(miri) { 1 } else { 3_000 };
     for (version, role) in VERSIONS.iter().flat_map(|version| ROLES.map(|role| (*version, role))) {
         let malformed = strategy::malformed(version, role);
-        check("each_malformed_packet_is_refused_for_its_defect", 3_000, &malformed, |malformed| {
+        check("each_malformed_packet_is_refused_for_its_defect", cases, &malformed, |malformed| {
             let result = mqtt_device_proto::Packet::decode(&malformed.bytes, version, role);
             let error = result.expect_err("a malformed packet is accepted");
             assert_eq!(error.kind, malformed.kind, "{error}");
@@ -155,16 +157,20 @@ fn packets_shrink() {
         let Err(TestError::Fail(_, publish)) = result else { panic!("no such payload was made") };
         publish
     };
-    for limit in [1, 3, 300] {
+    // Too few are made under Miri for what is rare.
+    for limit in [1, 3, 300].into_iter().take(if cfg!(miri) { 2 } else { 3 }) {
         let publish = shortest(limit);
         assert_eq!(&publish.payload[..], vec![0; limit], "{publish:?}");
         assert_eq!((publish.topic.as_str(), publish.packet_id, publish.dup, publish.retain), ("/", None, false, false));
     }
     let malformed = strategy::malformed(Version::V311, Role::Client);
     let result = runner("packets_shrink", 10_000).run(&malformed, |malformed| match malformed.kind {
-        DecodeErrorKind::MisplacedSingleLevelWildcard => Err(TestCaseError::fail("found")),
+        kind if cfg!(miri) || kind == DecodeErrorKind::MisplacedSingleLevelWildcard => {
+            Err(TestCaseError::fail("found"))
+        }
         _ => Ok(()),
     });
     let Err(TestError::Fail(_, malformed)) = result else { panic!("no such packet was made") };
-    assert!(malformed.bytes.len() <= 10, "{malformed:?}");
+    // Under Miri it does not go on for long enough.
+    assert!(malformed.bytes.len() <= if cfg!(miri) { 40 } else { 10 }, "{malformed:?}");
 }

@@ -53,14 +53,15 @@ pub fn malformed(version: Version, role: Role) -> BoxedStrategy<Malformed> {
         } else {
             alloc::vec![Defect::ReservedPacketType]
         };
-        let source = if exists { packet } else { PacketType::PingReq };
-        defects.into_iter().map(move |defect| one(source, context, defect))
+        // Made once, since it is much larger than what is done with it.
+        let source = of_type(if exists { packet } else { PacketType::PingReq }, version, sender);
+        defects.into_iter().map(move |defect| one(source.clone(), context, defect))
     });
     Union::new(strategies).boxed()
 }
 
-fn one(source: PacketType, context: Context, defect: Defect) -> BoxedStrategy<Malformed> {
-    (of_type(source, context.version, context.role), any::<(u16, u16)>())
+fn one(source: BoxedStrategy<Packet>, context: Context, defect: Defect) -> BoxedStrategy<Malformed> {
+    (source, any::<(u16, u16)>())
         .prop_filter_map("a packet that can have this defect", move |(packet, choices)| {
             let (bytes, kind) = defect.make(packet, context, choices)?;
             Some(Malformed { bytes: bytes.into(), packet: context.packet, kind })

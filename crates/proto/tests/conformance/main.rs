@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "v5")]
+mod properties;
 mod v31;
 mod v311;
 #[cfg(feature = "v5")]
