@@ -91,12 +91,14 @@ fn watched(sender: Role, bytes: &[u8], at_once: usize, version: &OnceLock<Versio
 
 #[test]
 fn the_proxy_passes_on_everything_and_shows_the_packets() {
-    let long = "p".repeat(70_000);
+    // Miri sees one that is not too long.
+    let long = "p".repeat(if cfg!(miri) { 7 } else { 70_000 });
+    let packets: &[&str] = if cfg!(miri) { &["CONNECT", "PUBLISH", "SUBSCRIBE"] } else { &["CONNECT", "SUBSCRIBE"] };
     let client =
         ["10 .. <MQIsdp> 03 02 0000 <me>", &format!("30 .. <t> '{long}'"), "8A .. 0001 <a> 00"].map(frame).concat();
     for at_once in if cfg!(miri) { vec![65_536] } else { vec![1, 4096, 65_536] } {
         let version = OnceLock::new();
-        assert_eq!(watched(Role::Client, &client, at_once, &version), ["CONNECT", "SUBSCRIBE"]);
+        assert_eq!(watched(Role::Client, &client, at_once, &version), packets);
         assert_eq!(version.get(), Some(&Version::V31), "in which SUBSCRIBE has DUP");
         let server = ["20 .. 07 00", "90 .. 0001 00", "00 00", "D0 00"].map(frame).concat();
         let shown = watched(Role::Server, &server, at_once, &version);
