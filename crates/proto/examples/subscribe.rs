@@ -1,9 +1,10 @@
-//! A whole client on a blocking socket, of nothing but the codec: subscribes, prints each message, acknowledges it.
-//! Usage: `subscribe HOST:PORT FILTER COUNT`.
+//! A whole client on a blocking socket, of nothing but the codec: subscribes, prints each message, acknowledges it. Usage,
+//! from a clone: `cargo run -p mqtt-device-proto --example subscribe -- 127.0.0.1:1883 'pump/+' 3` for three messages.
 
 use core::error::Error;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::process::ExitCode;
 
 use mqtt_device_proto::{
     Connect, Disconnect, Filters, Framed, Framer, Packet, PacketId, PubAck, QoS, ReasonCode, Role, Subscribe,
@@ -15,12 +16,12 @@ const VERSION: Version = Version::V311;
 /// Shows the first `count` messages that match `filter`, and says goodbye.
 ///
 /// # Errors
-/// The link fails or ends, the server refuses, or it sends what is no MQTT.
+/// The link fails or ends, the server refuses or sends what nobody asked for, or a message cannot be shown.
 pub(crate) fn subscribe(
     link: &mut (impl Read + Write),
     filter: &str,
     count: usize,
-    mut show: impl FnMut(&str, &[u8]),
+    mut show: impl FnMut(&str, &[u8]) -> io::Result<()>,
 ) -> Result<(), Box<dyn Error>> {
     let filters = [Subscription::new(TopicFilter::new(filter)?, QoS::AtLeastOnce)];
     let packet_id = PacketId::new(1).ok_or("0 is none")?;
@@ -42,8 +43,9 @@ pub(crate) fn subscribe(
             let frame = match framed {
                 Framed::Frame(frame) => frame,
                 Framed::Skipped(long) => {
+                    // Without an identifier if not even the topic fits: the server will send such a message again.
                     let of = long.head.map_or("", |head| head.topic.as_str());
-                    eprintln!("{} {of}: {} bytes are too long for the buffer", long.packet, long.total);
+                    eprintln!("{} {of:?}: {} bytes are too long for the buffer", long.packet, long.total);
                     acknowledge(link, long.packet_id)?;
                     continue;
                 }
@@ -53,17 +55,17 @@ pub(crate) fn subscribe(
                     send(link, Subscribe::new(packet_id, Filters::from_slice(&filters)).into())?;
                 }
                 Packet::ConnAck(answer) => return Err(format!("connection refused: {}", answer.reason).into()),
-                Packet::SubAck(answer) => {
+                Packet::SubAck(answer) if answer.packet_id == packet_id => {
                     if let Some(reason) = answer.codes.iter().find(|code| code.is_error()) {
                         return Err(format!("subscription refused: {reason}").into());
                     }
                 }
-                Packet::Publish(message) => {
-                    show(message.topic.as_str(), message.payload);
+                Packet::Publish(message) if message.qos != QoS::ExactlyOnce => {
+                    show(message.topic.as_str(), message.payload)?;
                     acknowledge(link, message.packet_id)?;
                     shown += 1;
                 }
-                other => return Err(format!("nobody asked for a {}", other.packet_type()).into()),
+                other => return Err(format!("nobody asked for this {}", other.packet_type()).into()),
             }
         }
     }
@@ -81,12 +83,25 @@ fn send(link: &mut impl Write, packet: Packet<'_>) -> Result<(), Box<dyn Error>>
     Ok(link.write_all(&out)?)
 }
 
-#[allow(dead_code, reason = "a test uses the rest of it")]
-fn main() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [server, filter, count] = arguments.as_slice() else {
         return Err("usage: subscribe HOST:PORT FILTER COUNT".into());
     };
     let mut link = TcpStream::connect(server)?;
-    subscribe(&mut link, filter, count.parse()?, |topic, payload| println!("{topic}: {}", payload.escape_ascii()))
+    subscribe(&mut link, filter, count.parse()?, |topic, payload| {
+        // Whoever publishes must not be able to move the cursor of a terminal.
+        writeln!(io::stdout(), "{}: {}", topic.escape_debug(), String::from_utf8_lossy(payload).escape_debug())
+    })
+}
+
+#[allow(dead_code, reason = "a test uses the rest of it")]
+fn main() -> ExitCode {
+    run().map_or_else(
+        |error| {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
 }

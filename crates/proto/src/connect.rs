@@ -112,7 +112,8 @@ impl<'b> Connect<'b> {
     ///
     /// # Errors
     /// The packet is no CONNECT ([`WrongDirection`](DecodeErrorKind::WrongDirection)), its fixed header is wrong, or it
-    /// is of no version that this crate knows `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`.
+    /// is of no version that this crate knows `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`; [`DecodeError`] says how to answer. MQTT 5 is
+    /// known with feature `v5`.
     pub fn version(prefix: &[u8]) -> Result<Option<Version>, DecodeError> {
         let Some(header) = Header::read(prefix, Version::V311)? else { return Ok(None) };
         let fault = |at, kind| Err(DecodeError { packet: Some(header.packet), at, kind });
@@ -157,7 +158,7 @@ impl<'b> Connect<'b> {
         if client_id.is_empty() && !version.has_properties() && (!clean_start || version == Version::V31) {
             return Err(reader.fault_back(2, DecodeErrorKind::EmptyClientId));
         }
-        // Filled in here, and not made by a function of its own: its answer would be copied twice.
+        // Filled in here, and not read by a function of its own: its answer would be copied twice.
         let mut will = Will::new(TopicName::EMPTY, &[]);
         if flags & WILL != 0 {
             will.properties = Properties::read(&mut reader, version, Places::WILL, Role::Client)?;

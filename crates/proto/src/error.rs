@@ -7,8 +7,12 @@ use crate::reason::ReasonCode;
 use crate::topic::TopicError;
 use crate::types::PacketType;
 
-/// The bytes are not a packet that the standard allows: close the connection, in MQTT 5 after a DISCONNECT (or CONNACK)
-/// with [`reason_code`](Self::reason_code).
+/// The bytes are not a packet that the standard allows: close the connection, in MQTT 5 after a DISCONNECT with
+/// [`reason_code`](Self::reason_code).
+///
+/// A server answers a CONNECT, the first packet, with a CONNACK of this code instead; before MQTT 5 with one if there is a
+/// [return code](ReasonCode::as_return_code) for it. Where the version itself is not known, that of MQTT 3.1.1 is what every
+/// client reads `[MQTT-3.1.2-2]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -22,7 +26,9 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// The MQTT 5 code for this defect: Malformed Packet, Protocol Error, or a more precise one.
+    /// The MQTT 5 code for this defect: Malformed Packet, Protocol Error, or a more precise one. Two of them, Unsupported
+    /// Protocol Version and Client Identifier not valid, are for a CONNACK alone: a CONNECT that is not the first packet is a
+    /// Protocol Error whatever is in it `[MQTT-3.1.0-2]`.
     #[must_use]
     pub const fn reason_code(&self) -> ReasonCode {
         self.kind.reason_code()
@@ -88,7 +94,8 @@ pub enum DecodeErrorKind {
     BadWillQoS,
     /// A password without a user name, before MQTT 5 `[MQTT-3.1.2-22]`.
     PasswordWithoutUserName,
-    /// An empty client identifier where a session is to be kept, before MQTT 5 (protocol error) `[MQTT-3.1.3-7]`.
+    /// An empty client identifier where a session is to be kept, before MQTT 5, and always in MQTT 3.1 (protocol error)
+    /// `[MQTT-3.1.3-7]`.
     EmptyClientId,
     /// Reserved bits of the CONNACK flags are set.
     ReservedConnAckFlags,
@@ -219,7 +226,7 @@ impl fmt::Display for DecodeErrorKind {
             Self::WillRetainWithoutWill => "will retain without a will",
             Self::BadWillQoS => "will QoS 3",
             Self::PasswordWithoutUserName => "password without a user name",
-            Self::EmptyClientId => "empty client identifier without clean session",
+            Self::EmptyClientId => "empty client identifier without clean session, or in MQTT 3.1",
             Self::ReservedConnAckFlags => "reserved acknowledge flags set",
             Self::SessionPresentWithError => "session present in a refusal",
             Self::BadReasonCode(code) => return write!(f, "code 0x{code:02X} is not defined here"),
@@ -303,7 +310,7 @@ pub enum EncodeError {
     DupWithQoS0,
     /// A password without a user name, before MQTT 5 `[MQTT-3.1.2-22]`.
     PasswordWithoutUserName,
-    /// An empty client identifier without clean start, before MQTT 5 `[MQTT-3.1.3-7]`.
+    /// An empty client identifier without clean start, before MQTT 5, and always in MQTT 3.1 `[MQTT-3.1.3-7]`.
     EmptyClientId,
     /// An empty topic name without a topic alias `[MQTT-4.7.3-1]`.
     EmptyTopicName,
@@ -350,7 +357,7 @@ impl fmt::Display for EncodeError {
             Self::PacketIdWithQoS0 => "QoS 0 with a packet identifier",
             Self::DupWithQoS0 => "DUP with QoS 0",
             Self::PasswordWithoutUserName => "password without a user name",
-            Self::EmptyClientId => "empty client identifier without clean start",
+            Self::EmptyClientId => "empty client identifier without clean start, or in MQTT 3.1",
             Self::EmptyTopicName => "empty topic name without a topic alias",
             Self::NoTopicFilter => "no topic filter",
             Self::BadSharedFilter => "shared subscription with a bad share name, or without a filter",

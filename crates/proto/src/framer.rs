@@ -70,7 +70,7 @@ pub struct Skipped<'b> {
 
 impl<'b> Skipped<'b> {
     /// What the first bytes of a packet say about it. `None` while there are too few, unless they are `all` that will be
-    /// looked at.
+    /// looked at; even then `None` without a whole fixed header.
     ///
     /// # Errors
     /// A defect in these bytes.

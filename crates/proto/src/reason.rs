@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::types::{PacketType, Role, Version};
+use crate::types::{PacketType, QoS, Role, Version};
 
 /// Why something was accepted, refused or ended, in MQTT 5's numbering.
 ///
@@ -100,6 +100,12 @@ impl ReasonCode {
     #[must_use]
     pub const fn new(code: u8) -> Self {
         Self(code)
+    }
+
+    /// What a SUBACK says of a subscription that was granted `qos`.
+    #[must_use]
+    pub const fn granted(qos: QoS) -> Self {
+        Self(qos.as_u8())
     }
 
     /// The byte.

@@ -56,7 +56,10 @@ impl<'b> SubAck<'b> {
     }
 
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
-        let codes = self.codes.check(|code| code.is_suback_code(version))?;
+        let codes = self.codes.check(|code| code.is_suback_code(version)).map_err(|error| match error {
+            EncodeError::BadReasonCode(_) if !version.has_properties() => EncodeError::ReasonCodeNotInThisVersion,
+            other => other,
+        })?;
         let properties = self.properties.encoded_len(version, Places::SUBACK)?;
         Ok(codes.saturating_add(properties).saturating_add(2))
     }
@@ -71,7 +74,7 @@ impl<'b> SubAck<'b> {
 encoding!(SubAck);
 
 impl<'b> UnsubAck<'b> {
-    /// An answer without properties.
+    /// An answer without properties; before MQTT 5 the codes are [`ReasonCodes::EMPTY`].
     #[must_use]
     pub const fn new(packet_id: PacketId, codes: ReasonCodes<'b>) -> Self {
         Self { packet_id, properties: Properties::EMPTY, codes }
@@ -93,7 +96,6 @@ impl<'b> UnsubAck<'b> {
     }
 
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
-        let properties = self.properties.encoded_len(version, Places::UNSUBACK)?;
         let codes = if version.has_properties() {
             self.codes.check(|code| code.is_listed_in(PacketType::UnsubAck, None))?
         } else if self.codes.is_empty() {
@@ -101,6 +103,7 @@ impl<'b> UnsubAck<'b> {
         } else {
             return Err(EncodeError::ReasonCodeNotInThisVersion);
         };
+        let properties = self.properties.encoded_len(version, Places::UNSUBACK)?;
         Ok(codes.saturating_add(properties).saturating_add(2))
     }
 

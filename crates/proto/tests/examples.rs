@@ -45,7 +45,10 @@ fn subscribed(server: &[&str], at_once: usize) -> (Vec<String>, Vec<u8>, Result<
     let incoming = server.iter().flat_map(|text| frame(text)).collect();
     let mut link = Link { incoming, at_once, written: Vec::new() };
     let mut shown = Vec::new();
-    let show = |topic: &str, payload: &[u8]| shown.push(format!("{topic}={}", payload.escape_ascii()));
+    let show = |topic: &str, payload: &[u8]| {
+        shown.push(format!("{topic}={}", payload.escape_ascii()));
+        Ok(())
+    };
     let end = subscribe::subscribe(&mut link, "pump/+", 2, show).map_err(|error| error.to_string());
     (shown, link.written, end)
 }
@@ -70,7 +73,9 @@ fn the_client_says_why_it_ends() {
         (&["20 .. 00 05"][..], "connection refused: Not authorized"),
         (&["20 .. 00 00", "90 .. 0001 80"], "subscription refused: Unspecified error"),
         (&["20 .. 00 00"], "the server has closed the connection"),
-        (&["20 .. 00 00", "D0 00"], "nobody asked for a PINGRESP"),
+        (&["20 .. 00 00", "D0 00"], "nobody asked for this PINGRESP"),
+        (&["20 .. 00 00", "90 .. 0002 01"], "nobody asked for this SUBACK"),
+        (&["20 .. 00 00", "34 .. <pump/7> 0009 'on'"], "nobody asked for this PUBLISH"),
         (&["20 .. 02 00"], "CONNACK, byte 2: reserved acknowledge flags set"),
     ] {
         assert_eq!(subscribed(server, 4096).2, Err(why.to_owned()));
@@ -102,7 +107,40 @@ fn the_proxy_passes_on_everything_and_shows_the_packets() {
         assert_eq!(version.get(), Some(&Version::V31), "in which SUBSCRIBE has DUP");
         let server = ["20 .. 07 00", "90 .. 0001 00", "00 00", "D0 00"].map(frame).concat();
         let shown = watched(Role::Server, &server, at_once, &version);
-        assert_eq!(shown.len(), 3, "behind what is no packet nothing is shown: {shown:?}");
-        assert_eq!(shown[..2], ["CONNACK", "SUBACK"]);
+        // Behind what is no packet nothing is shown.
+        assert_eq!(shown, ["CONNACK", "SUBACK", "byte 0: reserved packet type"]);
     }
+}
+
+#[test]
+fn the_proxy_does_not_guess_what_is_spoken() {
+    // A level that nobody knows, and a server that speaks before the client.
+    let unknown = ["10 .. <MQTT> 06 02 0000 <me>", "30 .. <t> 'x'"].map(frame).concat();
+    let version = OnceLock::new();
+    assert_eq!(
+        watched(Role::Client, &unknown, 4096, &version),
+        ["CONNECT, byte 8: protocol level 6 is not that of the version"]
+    );
+    assert_eq!(watched(Role::Server, &frame("20 .. 00 00"), 4096, &version), [""; 0]);
+    assert_eq!(version.get(), None);
+    if !cfg!(miri) {
+        let long = format!("10 .. <MQTT> 04 C2 0000 <me> <user> <{}>", "p".repeat(65_535));
+        assert_eq!(watched(Role::Client, &[frame(&long), frame("C0 00")].concat(), 4096, &version), [""; 0]);
+        assert_eq!(version.get(), None);
+    }
+}
+
+#[cfg(feature = "v5")]
+#[test]
+fn the_proxy_goes_on_behind_a_long_message_with_an_alias() {
+    let long = format!("30 .. <> {{ 23 0001 }} '{}'", "p".repeat(if cfg!(miri) { 7 } else { 70_000 }));
+    let client = ["10 .. <MQTT> 05 02 0000 00 <me>", "30 .. <al> { 23 0001 } 'x'", &long, "30 .. <after> 00", "C0 00"]
+        .map(frame);
+    let version = OnceLock::new();
+    let mut shown = watched(Role::Client, &client.concat(), 4096, &version);
+    if cfg!(miri) {
+        shown.remove(2);
+    }
+    assert_eq!(shown, ["CONNECT", "PUBLISH", "PUBLISH", "PINGREQ"]);
+    assert_eq!(version.get(), Some(&Version::V5));
 }

@@ -10,8 +10,9 @@ use std::ops::Range;
 use common::{Random, frame, rounds};
 use mqtt_device_proto::owned::{self, Bytes};
 use mqtt_device_proto::{
-    Connect, EncodeError, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, Role, Subscription,
-    TopicError, TopicFilter, TopicName, Version,
+    ConnAck, Connect, EncodeError, Filters, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
+    ReasonCodes, Role, SubAck, Subscribe, Subscription, TopicError, TopicFilter, TopicFilters, TopicName, UnsubAck,
+    Unsubscribe, Version, Will,
 };
 use packets::{VERSIONS, with_packet};
 
@@ -221,6 +222,67 @@ fn a_list_of_nothing_is_refused_when_it_is_encoded() {
     assert_eq!(subscribe.encoded_len(Version::V311), Err(EncodeError::NoTopicFilter));
     let suback = owned::SubAck { packet_id, properties: owned::Properties::EMPTY, codes: owned::ReasonCodes::EMPTY };
     assert_eq!(suback.encoded_len(Version::V311), Err(EncodeError::NoReasonCodes));
+}
+
+#[test]
+fn what_is_new_is_what_the_borrowed_one_is() {
+    let (id, payload) = (PacketId::new(7).unwrap(), b"gone");
+    let (name, filter) = (TopicName::new("a/b").unwrap(), TopicFilter::new("a/+").unwrap());
+    let subscription = [Subscription::new(filter, QoS::AtLeastOnce)];
+    let filters = [filter];
+    let codes = [ReasonCode::granted(QoS::AtLeastOnce), ReasonCode::UNSPECIFIED_ERROR];
+    let borrowed_codes = ReasonCodes::from_slice(&codes);
+    let owned_codes: owned::ReasonCodes = codes.into_iter().collect();
+    let owned_name = owned::TopicName::new("a/b").unwrap();
+    let owned_filters: owned::TopicFilters = filters.into_iter().collect();
+
+    let will = Will::new(name, payload);
+    assert_eq!((will.qos, will.retain, will.topic, will.payload), (QoS::AtMostOnce, false, name, &payload[..]));
+    assert_eq!(owned::Will::new(owned_name, &payload[..]).as_borrowed(), will);
+    let connack = ConnAck::new(ReasonCode::NOT_AUTHORIZED);
+    assert_eq!((connack.session_present, connack.reason), (false, ReasonCode::NOT_AUTHORIZED));
+    assert_eq!(owned::ConnAck::new(ReasonCode::NOT_AUTHORIZED).as_borrowed(), connack);
+    // What each of them is on the wire; an UNSUBACK has no codes before MQTT 5.
+    let packets: [(Packet<'_>, owned::Packet, &[u8]); 5] = [
+        (
+            Subscribe::new(id, Filters::from_slice(&subscription)).into(),
+            owned::Subscribe::new(id, subscription.into_iter().collect()).into(),
+            b"\x82\x08\0\x07\0\x03a/+\x01",
+        ),
+        (SubAck::new(id, borrowed_codes).into(), owned::SubAck::new(id, owned_codes).into(), b"\x90\x04\0\x07\x01\x80"),
+        (
+            Unsubscribe::new(id, TopicFilters::from_slice(&filters)).into(),
+            owned::Unsubscribe::new(id, owned_filters).into(),
+            b"\xA2\x07\0\x07\0\x03a/+",
+        ),
+        (
+            UnsubAck::new(id, ReasonCodes::EMPTY).into(),
+            owned::UnsubAck::new(id, owned::ReasonCodes::EMPTY).into(),
+            b"\xB0\x02\0\x07",
+        ),
+        (connack.into(), owned::ConnAck::new(ReasonCode::NOT_AUTHORIZED).into(), b"\x20\x02\0\x05"),
+    ];
+    for (borrowed, owned, wire) in packets {
+        assert_eq!(owned.as_borrowed(), borrowed);
+        let mut out = b"before".to_vec();
+        assert_eq!(owned.append(Version::V311, &mut out), Ok(wire.len()));
+        assert_eq!(out, [b"before", wire].concat());
+    }
+}
+
+#[test]
+fn what_cannot_be_appended_leaves_the_bytes_as_they_were() {
+    let packet = owned::Packet::from(owned::SubAck::new(PacketId::new(7).unwrap(), owned::ReasonCodes::EMPTY));
+    let mut out = b"before".to_vec();
+    assert_eq!(packet.append(Version::V311, &mut out), Err(EncodeError::NoReasonCodes));
+    assert_eq!(out, b"before");
+}
+
+#[test]
+fn an_owned_packet_knows_who_may_send_it() {
+    let packet = owned::Packet::from(owned::ConnAck::new(ReasonCode::SUCCESS));
+    assert_eq!(packet.check_sender(Role::Server, Version::V311), Ok(()));
+    assert_eq!(packet.check_sender(Role::Client, Version::V311), Err(EncodeError::WrongDirection));
 }
 
 #[cfg(feature = "v5")]

@@ -336,7 +336,7 @@ listing! {
     SubAck(codes: ReasonCodes)
     /// A request without properties.
     Unsubscribe(filters: TopicFilters)
-    /// An answer without properties.
+    /// An answer without properties; before MQTT 5 the codes are [`ReasonCodes::EMPTY`].
     UnsubAck(codes: ReasonCodes)
 }
 
