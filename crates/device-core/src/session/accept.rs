@@ -210,7 +210,7 @@ impl<S: Storage> Session<S> {
     /// Asks for a subscription; the server's answer is its outcome, and a refusal is `Refused`.
     ///
     /// It is not asked for again when the server loses the session: what is always wanted is declared in the
-    /// [`Source`].
+    /// [`Source`](crate::Source).
     ///
     /// # Errors
     /// See [`SubscribeError`]; nothing has changed then.
