@@ -95,6 +95,17 @@ fn the_head_of_a_message_that_is_not_all_there() {
     // The packet ends before its head does: no more will come.
     assert_eq!(kind("32 04 <a> 00"), Err((DecodeErrorKind::FieldTruncated, 5)));
     assert_eq!(kind("32 04 <a> 00 00 00"), Err((DecodeErrorKind::FieldTruncated, 5)));
+    assert_eq!(kind("30 00"), Err((DecodeErrorKind::FieldTruncated, 2)));
+    assert_eq!(kind("30 01 00"), Err((DecodeErrorKind::FieldTruncated, 2)));
+    // Nor is there room for an identifier behind a topic that is here.
+    assert_eq!(kind("32 04 <a>"), Err((DecodeErrorKind::FieldTruncated, 5)));
+    assert_eq!(kind("32 05 <a>"), Ok(()));
+    assert_eq!(kind("30 04 <a>"), Ok(()));
+    for (first, dup, retain) in [("32", false, false), ("3A", true, false), ("33", false, true)] {
+        let bytes = frame(&format!("{first} 7F <a> 0001"));
+        let head = PublishHead::decode(&bytes, Version::V311).unwrap().unwrap();
+        assert_eq!((head.dup, head.retain), (dup, retain));
+    }
 }
 
 #[test]

@@ -141,8 +141,9 @@ pub(crate) fn places(c: &mut Checks) {
                 } else {
                     assert!(packet.encoded_len(Version::V5).is_ok());
                 }
-                let old = packet.encoded_len(Version::V311);
-                assert_eq!(old, Err(EncodeError::PropertiesNotInThisVersion), "{packet:?}");
+                let old = Err(EncodeError::PropertiesNotInThisVersion);
+                assert_eq!(packet.encoded_len(Version::V311), old, "{packet:?}");
+                assert_eq!(packet.encode(Version::V311, &mut [0; 256]), old, "{packet:?}");
             }
         }
     }
