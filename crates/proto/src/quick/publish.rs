@@ -183,10 +183,6 @@ mod tests {
             Property::ContentType("c\0"),
             Property::UserProperty("n\0", "v"),
             Property::UserProperty("n", "v\0"),
-            Property::UserProperty("n", &long),
-            Property::UserProperty(&long, "v"),
-            Property::ContentType(&long),
-            Property::CorrelationData(long.as_bytes()),
             Property::ResponseTopic(TopicName::EMPTY),
             Property::SubscriptionIdentifier(NonZeroU32::MAX),
             Property::MaximumQoS(QoS::ExactlyOnce),
@@ -210,7 +206,14 @@ mod tests {
             Property::SubscriptionIdentifiersAvailable(true),
             Property::SharedSubscriptionAvailable(true),
         ];
-        for bad in bad {
+        let too_long = [
+            Property::UserProperty("n", &long),
+            Property::UserProperty(&long, "v"),
+            Property::ContentType(&long),
+            Property::CorrelationData(long.as_bytes()),
+        ];
+        // Miri would look at each byte of them for minutes.
+        for bad in bad.into_iter().chain(too_long.into_iter().filter(|_| !cfg!(miri))) {
             let set = [good[8], bad];
             let message = message("t", &set, b"p");
             assert!(message.encoded_len(Version::V5).is_err(), "{bad:?}");
